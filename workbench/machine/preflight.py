@@ -81,21 +81,21 @@ def check_before_resume(spec: ExperimentSpec) -> NvmlReport | None:
     return _check_gpu(spec.training.gpu).report
 
 
-def check_before_ladder(specs: Sequence[tuple[str, ExperimentSpec]]) -> None:
-    """Check whether the strategies of a ladder can be trained, one after the other.
+def check_before_sweep(specs: Sequence[tuple[str, ExperimentSpec]]) -> None:
+    """Check whether the trials of a sweep can be trained, one after the other.
 
     Args:
-        specs: preset, or name of the run, and spec of each strategy.
+        specs: what is said of each trial, such as "strategy dense", and its spec.
 
     Raises:
-        UserError: as `check_before_resume`; the strategy is named.
+        UserError: as `check_before_resume`; the trial is named.
     """
     for name, spec in specs:
         try:
             check_deadline(spec.training.deadline, time.time())
             check_before_training(spec)
         except UserError as error:
-            raise UserError(f"strategy {name}: {error.message}", error.hint) from None
+            raise UserError(f"{name}: {error.message}", error.hint) from None
     for requested in dict.fromkeys(spec.training.gpu for _, spec in specs):
         _check_gpu(requested)
 

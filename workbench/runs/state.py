@@ -22,7 +22,7 @@ from workbench.runs.history import History, describe_early_end, fold, with_statu
 from workbench.runs.lock import is_locked, may_run_elsewhere, on_another_host, this_host
 from workbench.text import format_seconds, safe_text
 
-ENDED = ("finished", "stopped", "failed")
+ENDED = ("finished", "stopped", "pruned", "failed")
 UNKNOWN = "?"
 # By the kind of `failed`; of other kinds the message says more.
 FAILURES = {
@@ -39,6 +39,8 @@ def describe_end(history: History, now: float) -> str:
     time, position = describe_time(history.ended, now), describe_position(history)
     if history.phase == "stopped":
         return _join(tr("stopped on request"), time, position)
+    if history.phase == "pruned":
+        return _join(_first_line(history.message), "", position)
     if history.failure in FAILURES:
         return _join(FAILURES[history.failure], time, position)
     details = ", ".join(part for part in (time, position) if part)
@@ -162,7 +164,8 @@ class RunState:
 
     Attributes:
         phase: starting, waiting (for another run or process), preparing, training, evaluating,
-            finished, stopped, failed, or interrupted: the worker ended without a final event.
+            finished, stopped, pruned (given up by its sweep), failed, or interrupted: the worker
+            ended without a final event.
         resumable: True if `launch(folder, resume=True)` would continue it or start it over.
         description: what it does or how it ended, safe to print.
         resume: what a resume would do; "" if there is nothing to resume.

@@ -20,7 +20,7 @@ from workbench.app.draft_writer import DraftWriter
 from workbench.machine.terminal_graphics import Graphics
 from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS, supports_utf8
-from workbench.runs.ladder import list_ladders
+from workbench.runs.sweep_record import LADDER, SWEEP, SweepRecord, list_records
 from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen, notify_error
 from workbench.ui.keys import KeyBuffer
@@ -43,10 +43,10 @@ def _command_provider() -> type[Provider]:
 class RunsChanged(Message):
     """The newest runs; replaces an older message of its kind."""
 
-    def __init__(self, runs: Runs, ladders: tuple[str, ...]) -> None:
+    def __init__(self, runs: Runs, sweeps: tuple[SweepRecord, ...]) -> None:
         super().__init__()
         self.runs = runs
-        self.ladders = ladders
+        self.sweeps = sweeps
 
     def can_replace(self, message: Message) -> bool:
         """Drop older messages."""
@@ -92,7 +92,7 @@ class WorkbenchApp(BaseApp):
         self._ascii = AsciiFilter()  # a single one: Textual caches drawn lines by their filters
         self.pixels = PixelLayer(self, graphics or Graphics())
         self.runs = ()
-        self.ladders = ()
+        self.sweeps = ()
         self.warm = None
         self.lesson_input = None
         self.draft_writer = DraftWriter(self._show_write_error)
@@ -212,7 +212,7 @@ class WorkbenchApp(BaseApp):
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Store the newest runs and notify the screens."""
-        self.ladders = message.ladders
+        self.sweeps = message.sweeps
         self.runs = message.runs
         if not self.is_running:  # it is closing, and its screens have lost widgets
             return
@@ -233,7 +233,8 @@ class WorkbenchApp(BaseApp):
         worker = get_current_worker()
 
         def post(runs: Runs) -> None:
-            self.post_message(RunsChanged(runs, tuple(list_ladders(self.workspace))))
+            sweeps = list_records(self.workspace, LADDER, SWEEP)
+            self.post_message(RunsChanged(runs, tuple(sweeps)))
 
         RunFeed(self.workspace, post).run(lambda: worker.is_cancelled, self.poll_seconds)
 

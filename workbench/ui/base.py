@@ -17,6 +17,7 @@ from workbench.app.draft_writer import DraftWriter
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.process import WarmWorker
+from workbench.runs.sweep_record import SweepRecord
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_lines
 from workbench.ui.keys import KeyLine
@@ -52,6 +53,7 @@ Route = Literal[
     "results",
     "review",
     "strategy",
+    "sweep",
     "train",
     "tune",
 ]
@@ -65,7 +67,7 @@ class BaseApp(App[None]):
         poll_seconds: seconds between two polls of the runs, more over a slow line.
         utf8: whether the terminal shows more than ASCII.
         runs: all runs of the workspace, updated twice a second.
-        ladders: names of all ladders, updated with the runs.
+        sweeps: records of all ladders and sweeps, updated with the runs.
         pixels: draws pictures in pixels where the terminal can.
         warm: a worker for the next run, started while a person sets up an experiment.
         draft_writer: writes drafts.
@@ -76,7 +78,7 @@ class BaseApp(App[None]):
     poll_seconds: float
     utf8: bool
     runs: Runs
-    ladders: tuple[str, ...]
+    sweeps: tuple[SweepRecord, ...]
     pixels: PixelLayer
     warm: WarmWorker | None
     draft_writer: DraftWriter

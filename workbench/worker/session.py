@@ -29,6 +29,7 @@ from workbench.runs.process import MAX_ORDER_BYTES, ON_FINISH, WORKER_MODULE, tr
 from workbench.training.trainer_state import Stopped
 from workbench.worker.jobs import OutOfMemory, failure_fields
 from workbench.worker.startup import WarmState, versions, warm_up
+from workbench.worker.sweep import continue_sweep
 from workbench.worker.train import TrainJob
 
 POLL_SECONDS = 0.3  # between two polls of the control folder
@@ -101,6 +102,8 @@ def train_run(path: Path, lock_fd: int, resume: bool) -> int:
         state, code = "failed", 1
     finally:
         os.close(lock_fd)  # before the libraries' own clean-up, which takes a second
+    if not should_stop.signalled:  # else the machine may be going down
+        continue_sweep(folder)
     run_on_finish(folder, state)
     return code
 
@@ -130,7 +133,8 @@ def _run_job(folder: RunFolder, should_stop: StopRequest, resume: bool) -> tuple
         events.write(RunFinished(seconds=time.monotonic() - job.started))
         return "finished", 0
     except Stopped as stop:
-        events.write(RunStopped(**asdict(stop.position)))
+        asked = should_stop.requested
+        events.write(RunStopped(**asdict(stop.position), pruned="" if asked else job.given_up))
         return "stopped", 0
     except OutOfMemory as error:
         if halve_batch(folder, events):

@@ -33,6 +33,7 @@ from workbench.runs.events import (
     PREFIX_PHASE,
     ChosenGpu,
     DataReady,
+    EpochFinished,
     Evaluated,
     Evaluating,
     Event,
@@ -56,6 +57,7 @@ from workbench.worker.deadline import set_deadline
 from workbench.worker.evaluation import evaluate_split, write_results
 from workbench.worker.jobs import out_of_memory, ran_out_of_memory
 from workbench.worker.startup import claim_device, start_keras, warm_up_for
+from workbench.worker.sweep import Pruner, continue_sweep
 from workbench.worker.training_setup import (
     TrainingSetup,
     base_weights,
@@ -82,6 +84,7 @@ class TrainJob:
         status: for what only matters while it is new.
         choice: the GPU that it claimed, or would have at its start.
         trainer: once training has begun; its position then counts.
+        pruner: ends the run if its sweep gives it up.
     """
 
     folder: RunFolder
@@ -95,6 +98,7 @@ class TrainJob:
     status: StatusWriter = field(init=False)
     choice: GpuChoice = field(default_factory=lambda: GpuChoice(AUTO))
     trainer: "Trainer | None" = None
+    pruner: Pruner | None = None
 
     def __post_init__(self) -> None:
         self.status = StatusWriter(self.folder.status_path, self.events)
@@ -107,6 +111,8 @@ class TrainJob:
             self.folder, self._progress, self.should_stop, is_next=lambda: warm_up_for(spec)
         )
         self.started = time.monotonic()
+        continue_sweep(self.folder)
+        self.pruner = Pruner(self.folder, spec)
         turn = self.clock()
         check_deadline(spec.training.deadline, turn)
         # A missing GPU is reported before minutes of work. Who started the run asked the driver.
@@ -220,7 +226,7 @@ class TrainJob:
         speed = setup.measured_speed(self.choice)
         expected = setup.expected_seconds(speed) if speed else {}
         trainer = setup.make_trainer(
-            setup.spec, self.folder.checkpoints, self._emit, self.should_stop, expected
+            setup.spec, self.folder.checkpoints, self._emit, self._should_end, expected
         )
         set_deadline(trainer, self.folder, speed, turn, self._notice, self.clock)
         self.trainer, setup = trainer, replace(setup, spec=trainer.spec)
@@ -307,6 +313,17 @@ class TrainJob:
             self.status.update(event)
         else:
             self.events.write(event)
+        if isinstance(event, EpochFinished) and self.pruner:
+            self.pruner.after_epoch()
+
+    def _should_end(self) -> bool:
+        """Return True if a stop was requested, or the sweep has given the run up."""
+        return self.should_stop() or self.given_up != ""
+
+    @property
+    def given_up(self) -> str:
+        """Why the run's sweep has given it up; "" if it has not."""
+        return self.pruner.reason if self.pruner else ""
 
     def _write_sample(self, sample: Sample) -> None:
         self.status.update(MachineSample(**sample))
