@@ -4,7 +4,6 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.analysis.compare import load_run
 from workbench.analysis.trials import SeedResult, TrialRow, kept_value, sweep_metric
 from workbench.errors import UserError
 from workbench.experiment.metrics import ACCURACY
@@ -13,8 +12,17 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.fields import spec_table
 from workbench.runs.history import History
+from workbench.runs.lock import is_locked
 from workbench.runs.state import RunSummary
-from workbench.runs.sweep import Sweep, SweepTrial, parse_trial_spec, run_folders
+from workbench.runs.sweep import (
+    Sweep,
+    SweepTrial,
+    advance,
+    count_waiting,
+    parse_trial_spec,
+    run_folders,
+)
+from workbench.runs.watch import RunWatch
 
 
 def metric_of(sweep: Sweep) -> str:
@@ -57,16 +65,56 @@ def result_without_run(trial: SweepTrial, state: str = "") -> SeedResult:
     return SeedResult(trial.settings, trial.seed, trial.run, found)
 
 
-def read_results(workspace: Workspace, sweep: Sweep) -> list[SeedResult]:
-    """Read the results from the folders of the runs, with all their events."""
-    metric = metric_of(sweep)
-    loaded = {folder.name: load_run(folder) for folder in run_folders(workspace, sweep)}
-    return [
-        seed_result(trial, metric, found.summary, found.history)
-        if (found := loaded.get(trial.run))
-        else result_without_run(trial)
-        for trial in sweep.trials
-    ]
+class SweepFeed:
+    """A sweep as it changes: each poll reads its record and what was appended to the logs.
+
+    Args:
+        workspace: of the sweep.
+        sweep: as it was found.
+
+    Attributes:
+        sweep: its newest record.
+    """
+
+    def __init__(self, workspace: Workspace, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self._workspace = workspace
+        self._metric = metric_of(sweep)
+        self._watches: dict[str, RunWatch] = {}
+
+    def poll(self) -> list[SeedResult]:
+        """Return the results of all trials as they are now.
+
+        Raises:
+            UserError: The record is gone or damaged.
+        """
+        self.sweep = Sweep.read(self._workspace, self.sweep.record)
+        existing = {folder.name: folder for folder in run_folders(self._workspace, self.sweep)}
+        results = []
+        for trial in self.sweep.trials:
+            if trial.run not in existing:
+                results.append(result_without_run(trial))
+                continue
+            watch = self._watches.setdefault(trial.run, RunWatch(existing[trial.run]))
+            while watch.poll() and watch.more:
+                pass
+            results.append(seed_result(trial, self._metric, watch.summary, watch.history))
+        return results
+
+    @property
+    def ended(self) -> bool:
+        """True if nothing of it is queued or running."""
+        alive = (is_locked(folder.lock_path) for folder in run_folders(self._workspace, self.sweep))
+        return not self.sweep.queue and not any(alive)
+
+    def keep_going(self) -> None:
+        """Launch what is queued if every worker that would do it was killed.
+
+        Raises:
+            UserError: A worker cannot be started.
+        """
+        if self.sweep.queue and not count_waiting(self._workspace, self.sweep):
+            advance(self._workspace, self.sweep.record)
 
 
 def best_spec(sweep: Sweep, rows: Sequence[TrialRow]) -> str:

@@ -8,8 +8,6 @@ from workbench.experiment.metrics import METRICS, SHORT_TITLES
 from workbench.messages import tr
 from workbench.text import format_seconds, plural, safe_text
 
-PLAIN = ("planned", "waiting", "starting", "preparing", "evaluating", "training")
-
 
 def short_keys(rows: Sequence[TrialRow]) -> dict[str, str]:
     """Return the name of each varied key in a table: its last part, where that is enough."""
@@ -134,3 +132,14 @@ def sweep_notes(rows: Sequence[TrialRow], metric: str) -> list[str]:
             )
         )
     return notes
+
+
+def ended_notes(rows: Sequence[TrialRow]) -> list[str]:
+    """Return how each run ended that is neither finished nor running."""
+    ended = ("failed", "interrupted", "pruned", "stopped")
+    return [
+        f"{one.run}: {one.state}: {safe_text(one.detail, 300)}"
+        for row in rows
+        for one in row.seeds
+        if one.state in ended and one.detail
+    ]

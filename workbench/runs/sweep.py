@@ -10,6 +10,7 @@ A ladder is a sweep over presets.
 """
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -56,6 +57,7 @@ class SweepTrial:
         spec: content of its spec.toml; "" in records of an earlier version.
         run: name of its run; "" until its folder is made.
         changed: True if the run continues with another spec than in its folder.
+        typed: the settings as they were typed, for trials that are added later.
     """
 
     settings: Mapping[str, Any]
@@ -63,6 +65,7 @@ class SweepTrial:
     spec: str = ""
     run: str = ""
     changed: bool = False
+    typed: tuple[str, ...] = ()
 
     @property
     def preset(self) -> str:
@@ -97,6 +100,12 @@ class Sweep:
     def runs(self) -> list[str]:
         """The names of the runs that were made."""
         return [trial.run for trial in self.trials if trial.run]
+
+    @property
+    def seeds(self) -> int:
+        """The largest number of seeds that a trial has."""
+        counts = Counter(repr(sorted(trial.settings.items())) for trial in self.trials)
+        return max(counts.values(), default=1)
 
     def tables(self) -> dict[str, Any]:
         """Return the content of its record."""
@@ -140,6 +149,7 @@ def _read_trial(fields: Mapping[str, Any]) -> SweepTrial:
         str(fields["spec"]),
         str(fields["run"]),
         bool(fields["changed"]),
+        tuple(map(str, fields["typed"])),
     )
 
 
