@@ -95,7 +95,9 @@ class SweepFeed:
             if trial.run not in existing:
                 results.append(result_without_run(trial))
                 continue
-            watch = self._watches.setdefault(trial.run, RunWatch(existing[trial.run]))
+            if trial.run not in self._watches:
+                self._watches[trial.run] = RunWatch(existing[trial.run])
+            watch = self._watches[trial.run]
             while watch.poll() and watch.more:
                 pass
             results.append(seed_result(trial, self._metric, watch.summary, watch.history))

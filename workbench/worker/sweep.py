@@ -80,8 +80,8 @@ class Pruner:
         limit = median_so_far(list(finished), len(values)) if values else None
         if limit is not None and is_hopeless(values, list(finished)):
             self.reason = tr(
-                "pruned: best {best:.4f} after {epochs} epochs, the median of {count} finished "
-                "runs was {limit:.4f}",
+                "below the median of its sweep: best {best:.4f} after {epochs} epochs, {limit:.4f} "
+                "of {count} finished runs",
                 best=max(values),
                 epochs=len(values),
                 count=len(finished),
@@ -96,7 +96,9 @@ class Pruner:
             name = folder.name
             if name == self._own.folder.name or name in self._finished:
                 continue
-            watch = self._others.setdefault(name, RunWatch(folder))
+            if name not in self._others:
+                self._others[name] = RunWatch(folder)
+            watch = self._others[name]
             while watch.poll() and watch.more:
                 pass
             if watch.state.phase == "finished":
