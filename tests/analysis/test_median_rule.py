@@ -4,7 +4,11 @@ import pytest
 
 from workbench.analysis.median_rule import is_hopeless, median_so_far
 
-FINISHED = [[0.25, 0.5, 1.0], [0.5, 0.75], [0.125, 0.125, 0.125]]  # averages of 1, 2, 3 epochs below
+FINISHED = [
+    [0.25, 0.5, 1.0],
+    [0.5, 0.75],
+    [0.125, 0.125, 0.125],
+]  # averages of 1, 2, 3 epochs below
 
 
 @pytest.mark.parametrize(

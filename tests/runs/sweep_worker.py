@@ -10,7 +10,7 @@ from pathlib import Path
 
 from event_lines import LogWriter
 
-from workbench.runs import sweep
+from workbench.runs import sweep_queue
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import launch, stop_requested, wait_for_turn
 from workbench.runs.lock import this_host
@@ -39,7 +39,7 @@ def train(folder: RunFolder) -> None:
     except StopRequested:
         events.write("stopped", stage=0, epoch=1, step=0)
         return
-    sweep.continue_sweeps(folder)
+    sweep_queue.continue_sweep(folder)
     if folder.spec_path.read_text(encoding="utf-8").startswith(f'preset = "{FAIL}"'):
         events.write("failed", message="no room")
         return
@@ -49,8 +49,8 @@ def train(folder: RunFolder) -> None:
 if __name__ == "__main__":
     descriptor = int(sys.argv[sys.argv.index("--lock-fd") + 1])
     os.set_inheritable(descriptor, False)
-    sweep.launch = launch_here  # type: ignore[assignment]
+    sweep_queue.launch = launch_here  # type: ignore[assignment]
     run = RunFolder(Path(sys.argv[2]))
     train(run)
     os.close(descriptor)
-    sweep.continue_sweeps(run)
+    sweep_queue.continue_sweep(run)

@@ -19,7 +19,7 @@ from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.toml import dump_spec, parse_spec, read_spec
 from workbench.paths import Workspace
 from workbench.runs import sweep as sweep_module
-from workbench.runs import sweep_record
+from workbench.runs import sweep_queue, sweep_record
 from workbench.runs.event_log import EventWriter, read_events
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.launch import draw_ticket, stop_requested
@@ -27,11 +27,9 @@ from workbench.runs.lock import is_locked, take_lock
 from workbench.runs.state import summarize
 from workbench.runs.sweep import (
     PRESET,
-    WINDOW,
     Sweep,
     SweepTrial,
     add_trials,
-    advance,
     describe_trial,
     find_sweep,
     pending,
@@ -39,10 +37,9 @@ from workbench.runs.sweep import (
     prepare_sweep,
     run_folders,
     runs_on_other_hosts,
-    start,
-    stop_sweep,
     sweep_of,
 )
+from workbench.runs.sweep_queue import WINDOW, advance, start, stop_sweep
 from workbench.runs.sweep_record import LADDER, SWEEP, TUNE, SweepRecord, list_names, list_records
 
 TUNING = "fine-tuning"
@@ -77,7 +74,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, Any]]:
         draw_ticket(folder)
         found.append((folder.name, resume, spec))
 
-    monkeypatch.setattr(sweep_module, "launch", launch)
+    monkeypatch.setattr(sweep_queue, "launch", launch)
     return found
 
 
@@ -233,13 +230,13 @@ def test_stop_empties_the_queue_and_reaches_every_worker_in_reverse_order(
     sweep = made_sweep(workspace, "s", trials(4))
     start(workspace, sweep)
     asked: list[str] = []
-    real = sweep_module.request_stop
+    real = sweep_queue.request_stop
 
     def request(folder: RunFolder) -> None:
         asked.append(folder.name)
         real(folder)
 
-    monkeypatch.setattr(sweep_module, "request_stop", request)
+    monkeypatch.setattr(sweep_queue, "request_stop", request)
     stopping = stop_sweep(workspace, sweep)
     assert [folder.name for folder in stopping] == ["s-1", "s-2"]
     assert asked == ["s-2", "s-1"]
@@ -254,7 +251,7 @@ def test_a_worker_that_cannot_be_started_leaves_its_trial_queued(
 ) -> None:
     sweep = made_sweep(workspace, "s", trials(2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep_module, "launch", refuse)
+        patch.setattr(sweep_queue, "launch", refuse)
         with pytest.raises(UserError, match="No process"):
             start(workspace, sweep)
     assert find_sweep(workspace, "s").queue == (0, 1)
@@ -314,7 +311,7 @@ def test_no_trial_is_lost_or_done_twice_whatever_is_killed(
 ) -> None:
     print(f"RANDOM_KILLS_SEED={SEED}")
     drawn = random.Random(SEED)
-    monkeypatch.setattr(sweep_module, "launch", sweep_worker.launch_here)
+    monkeypatch.setattr(sweep_queue, "launch", sweep_worker.launch_here)
     failing = SweepTrial({RATE: 1.0}, 1, f'preset = "{sweep_worker.FAIL}"\n')
     sweep = made_sweep(workspace, "s", [*trials(5), failing])
     kills = 6

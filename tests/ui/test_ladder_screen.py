@@ -27,6 +27,7 @@ from workbench.experiment.presets import BOOK_FACTS, LADDER
 from workbench.experiment.toml import read_spec
 from workbench.paths import Workspace
 from workbench.runs import sweep as runs_sweep
+from workbench.runs import sweep_queue
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import stop_requested
 from workbench.runs.sweep import find_sweep
@@ -74,7 +75,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, bool]]:
     def launch(folder: RunFolder, resume: bool, queue: bool, **more: Any) -> None:
         asked.append((folder.name, resume, queue))
 
-    monkeypatch.setattr(runs_sweep, "launch", launch)
+    monkeypatch.setattr(sweep_queue, "launch", launch)
     monkeypatch.setattr(runs_sweep, "find_weights", lambda *asked: None)
     return asked
 
@@ -205,7 +206,7 @@ async def test_runs_that_cannot_be_started_are_shown_with_the_reason(
     def refuse(folder: RunFolder, **options: Any) -> None:
         raise UserError("No process could be started.")
 
-    monkeypatch.setattr(runs_sweep, "launch", refuse)
+    monkeypatch.setattr(sweep_queue, "launch", refuse)
 
     async with driven(tmp_path) as (app, pilot):
         await ask(app, pilot, draft)

@@ -14,14 +14,8 @@ from workbench.runs.fields import spec_table
 from workbench.runs.history import History
 from workbench.runs.lock import is_locked
 from workbench.runs.state import RunSummary
-from workbench.runs.sweep import (
-    Sweep,
-    SweepTrial,
-    advance,
-    count_waiting,
-    parse_trial_spec,
-    run_folders,
-)
+from workbench.runs.sweep import Sweep, SweepTrial, parse_trial_spec, run_folders
+from workbench.runs.sweep_queue import advance, count_waiting
 from workbench.runs.watch import RunWatch
 
 

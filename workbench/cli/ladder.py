@@ -203,7 +203,7 @@ def _start_new(
 ) -> "Sweep":
     from workbench.app.draft import data_stem
     from workbench.app.ladder import prepare_ladder
-    from workbench.runs.sweep import start
+    from workbench.runs.sweep_queue import start
 
     with progress_bar() as progress:
         data = data_stem(workspace, Path(specs[0][1].data.source))
@@ -238,7 +238,8 @@ def _watch(workspace: Workspace, chosen: "Sweep") -> None:
     from workbench.cli.follow import watch
     from workbench.runs.folder import RunFolder
     from workbench.runs.state import ENDED, summarize
-    from workbench.runs.sweep import advance, find_sweep
+    from workbench.runs.sweep import find_sweep
+    from workbench.runs.sweep_queue import advance
     from workbench.runs.sweep_record import LADDER
 
     for at in range(len(chosen.trials)):

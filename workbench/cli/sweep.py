@@ -23,7 +23,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, progress_bar
 from workbench.cli.sweep_control import resume_trials, stop_trials
-from workbench.cli.sweep_output import print_best, print_sweep, watch_sweep
+from workbench.cli.sweep_output import print_best, print_search, print_sweep, watch_sweep
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
@@ -32,6 +32,7 @@ from workbench.text import plural, safe_text
 if TYPE_CHECKING:
     from workbench.experiment.variations import Settings
     from workbench.runs.sweep import Sweep, SweepTrial
+    from workbench.runs.sweep_record import SweepRecord
 
 MAX_SEEDS = 100
 
@@ -94,6 +95,9 @@ def sweep(
     With --prune median a run stops after an epoch if its best validation value is below the median
     of the running averages of the finished runs, three at least (Golovin et al. 2017).
     """
+    from workbench.runs.sweep import Sweep
+    from workbench.runs.sweep_record import TUNE
+
     if sum((adding, watching, stopping, resuming, best is not None)) > 1:
         raise UserError(tr("Give one of --add, --watch, --stop, --resume and --best."))
     old = adding or watching or stopping or resuming or best is not None
@@ -106,7 +110,16 @@ def sweep(
         settings = _trials(vary, table, count, [])
         chosen = _start_new(workspace, given, settings, seeds or 1, prune or "", on_finish)
     else:
-        chosen = _find(workspace, given)
+        record = _find(workspace, given)
+        if record.kind == TUNE:
+            if adding or stopping or resuming or watching:
+                raise UserError(
+                    tr("{name} is a search of tune.", name=record.name),
+                    tr("The same `workbench tune` goes on with it; more --trials add to it."),
+                )
+            print_search(workspace, record, best, as_json)
+            return
+        chosen = Sweep.read(workspace, record)
     if adding:
         _add(workspace, chosen, (vary, table, count), seeds, on_finish)
     elif stopping:
@@ -121,14 +134,13 @@ def sweep(
     print_sweep(workspace, chosen, as_json)
 
 
-def _find(workspace: Workspace, given: ExperimentOptions) -> "Sweep":
-    """Return the sweep that is named instead of a spec.
+def _find(workspace: Workspace, given: ExperimentOptions) -> "SweepRecord":
+    """Return the record of the sweep that is named instead of a spec.
 
     Raises:
         UserError: There is none, or an experiment was given too.
     """
-    from workbench.runs.sweep import find_sweep
-    from workbench.runs.sweep_record import SWEEP, TUNE, list_names
+    from workbench.runs.sweep_record import SWEEP, TUNE, find_record, list_names
 
     others = (given.preset, given.source, given.settings, given.base, given.weights, given.name)
     if given.file is None:
@@ -144,7 +156,7 @@ def _find(workspace: Workspace, given: ExperimentOptions) -> "Sweep":
             tr("Nothing is varied in {name}.", name=safe_text(name)),
             f"workbench sweep {safe_text(name)} --vary training.learning_rate=1e-4,1e-3 --seeds 3",
         )
-    return find_sweep(workspace, name, SWEEP, TUNE)
+    return find_record(workspace, name, SWEEP, TUNE)
 
 
 def _trials(
@@ -176,7 +188,8 @@ def _start_new(
     on_finish: str | None,
 ) -> "Sweep":
     from workbench.app.draft import data_stem
-    from workbench.runs.sweep import parse_trial_spec, prepare_sweep, start
+    from workbench.runs.sweep import parse_trial_spec, prepare_sweep
+    from workbench.runs.sweep_queue import start
     from workbench.runs.sweep_record import SWEEP
 
     if given.file is None and given.preset is None:

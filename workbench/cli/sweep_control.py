@@ -34,7 +34,8 @@ def resume_trials(
         UserError: A trial cannot be trained here.
     """
     from workbench.machine.preflight import check_before_sweep
-    from workbench.runs.sweep import describe_trial, pending_specs, runs_on_other_hosts, start
+    from workbench.runs.sweep import describe_trial, pending_specs, runs_on_other_hosts
+    from workbench.runs.sweep_queue import start
 
     specs = changed or pending_specs(workspace, chosen)
     check_before_sweep([(describe_trial(chosen.trials[at]), spec) for at, spec in specs.items()])
@@ -61,7 +62,7 @@ def stop_trials(workspace: Workspace, chosen: "Sweep") -> None:
         UserError: One is still running after a minute.
     """
     from workbench.app.run_control import wait_until_stopped
-    from workbench.runs.sweep import stop_sweep
+    from workbench.runs.sweep_queue import stop_sweep
 
     stopping = stop_sweep(workspace, chosen)
     if running := wait_until_stopped(stopping):

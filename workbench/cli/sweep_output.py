@@ -12,6 +12,7 @@ import click
 
 from workbench.cli.group import command_line
 from workbench.cli.output import echo, echo_json
+from workbench.files import write_atomic
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import plural, safe_lines, table
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.analysis.trials import SeedResult, TrialRow
     from workbench.app.sweep import SweepFeed
     from workbench.runs.sweep import Sweep
+    from workbench.runs.sweep_record import SweepRecord
 
 WATCH_SECONDS = 1.0  # between two polls of a sweep that is watched
 WIDTH = 79
@@ -28,14 +30,14 @@ WIDTH = 79
 def print_sweep(workspace: Workspace, chosen: "Sweep", as_json: bool) -> None:
     """Print the table of a sweep as it is now."""
     from workbench.analysis.trials import trial_rows
-    from workbench.app.sweep import SweepFeed
+    from workbench.app.sweep import SweepFeed, metric_of
 
     feed = SweepFeed(workspace, chosen)
-    rows = trial_rows(feed.poll())
+    rows, metric = trial_rows(feed.poll()), metric_of(chosen)
     if as_json:
-        echo_json(_as_json(feed.sweep, rows))
+        echo_json(_as_json(chosen.record, metric, rows) | {"prune": chosen.prune})
         return
-    echo(format_sweep(feed.sweep, rows))
+    echo(format_sweep(metric, rows))
     left = [one for row in rows for one in row.seeds if one.state in _LEFT]
     if left and feed.ended:
         echo(
@@ -53,28 +55,37 @@ def print_sweep(workspace: Workspace, chosen: "Sweep", as_json: bool) -> None:
 _LEFT = ("planned", "stopped", "failed", "interrupted")
 
 
-def format_sweep(chosen: "Sweep", rows: "Sequence[TrialRow]") -> str:
-    """Format the trials of a sweep, the best first, then notes on them."""
-    from workbench.app.sweep import metric_of
+def format_sweep(metric: str, rows: "Sequence[TrialRow]") -> str:
+    """Format the trials of a sweep, the best first by a metric, then notes on them."""
     from workbench.render.sweep import ended_notes, sweep_notes, sweep_table
 
-    metric = metric_of(chosen)
     headers, cells, sides = sweep_table(rows, metric)
     notes = [*sweep_notes(rows, metric), *ended_notes(rows)]
     wrapped = [textwrap.fill(note, WIDTH, break_on_hyphens=False) for note in notes]
     return "\n".join([table(headers, cells, sides), *([""] if wrapped else []), *wrapped])
 
 
-def _as_json(chosen: "Sweep", rows: "Sequence[TrialRow]") -> dict[str, object]:
-    from workbench.app.sweep import metric_of
+def _as_json(record: "SweepRecord", metric: str, rows: "Sequence[TrialRow]") -> dict[str, object]:
+    trials = [asdict(row) for row in rows]
+    return {"name": record.name, "kind": record.kind, "metric": metric, "trials": trials}
 
-    return {
-        "name": chosen.name,
-        "kind": chosen.record.kind,
-        "metric": metric_of(chosen),
-        "prune": chosen.prune,
-        "trials": [asdict(row) for row in rows],
-    }
+
+def print_search(
+    workspace: Workspace, record: "SweepRecord", best: Path | None, as_json: bool
+) -> None:
+    """Print the trials that `tune` has kept, or its best spec."""
+    from workbench.analysis.trials import trial_rows
+    from workbench.app.tune import Search
+    from workbench.experiment.metrics import ACCURACY
+
+    search = Search(workspace, record)
+    rows = trial_rows(search.results)
+    if best is not None:
+        _write_spec(workspace, search.best_spec(rows), best)
+    elif as_json:
+        echo_json(_as_json(record, ACCURACY, rows))
+    else:
+        echo(format_sweep(ACCURACY, rows))
 
 
 def print_best(workspace: Workspace, chosen: "Sweep", file: Path) -> None:
@@ -86,9 +97,12 @@ def print_best(workspace: Workspace, chosen: "Sweep", file: Path) -> None:
     """
     from workbench.analysis.trials import trial_rows
     from workbench.app.sweep import SweepFeed, best_spec
-    from workbench.files import write_atomic
 
-    spec = best_spec(chosen, trial_rows(SweepFeed(workspace, chosen).poll()))
+    rows = trial_rows(SweepFeed(workspace, chosen).poll())
+    _write_spec(workspace, best_spec(chosen, rows), file)
+
+
+def _write_spec(workspace: Workspace, spec: str, file: Path) -> None:
     if str(file) == "-":
         click.echo(spec, nl=False)
         return
@@ -128,12 +142,13 @@ def _watch_live(feed: "SweepFeed") -> None:
     from rich.text import Text
 
     from workbench.analysis.trials import trial_rows
+    from workbench.app.sweep import metric_of
 
     console = Console(file=sys.stdout, highlight=False)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             rows = trial_rows(feed.poll())
-            text = safe_lines(format_sweep(feed.sweep, rows))
+            text = safe_lines(format_sweep(metric_of(feed.sweep), rows))
             live.update(Text(text, no_wrap=True, overflow="crop"), refresh=True)
             if feed.ended:
                 return

@@ -2,7 +2,8 @@
 
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +60,10 @@ def tune(
     """Tune dense layers, dropout and learning rate of a head on a frozen base.
 
     The base runs once and its features are kept; then every trial trains a head on them. The first
-    trial is the spec as given. No run is made; Ctrl-C ends the search and shows the trials so far.
+    trial is the spec as given. No run is made, but the trials are kept: after Ctrl-C, or with more
+    --trials, the same command goes on where it was, and `workbench sweep NAME` shows them.
     """
+    from workbench.app.tune import run_search
     from workbench.experiment.search_space import check_tunable, parse_trial
 
     spec = given.spec(workspace)
@@ -73,10 +76,14 @@ def tune(
         if event["event"] == "trial":
             images = event["images"]
             done.append(parse_trial(event))
-            echo(_trial_line(done[-1], trials), err=True)
+            kept = tr(" (kept)") if event.get("kept") else ""
+            echo(_trial_line(done[-1], trials) + kept, err=True)
 
     try:
-        run_trial(workspace, "tune", spec, {"trials": trials, "seed": seed}, on_event)
+        with _reported(on_event) as handle:
+            name = run_search(workspace, spec, {"trials": trials, "seed": seed}, handle)
+        if name:
+            echo(tr("kept in {name}", name=name), err=True)
     finally:  # also after Ctrl-C, or a failure in a later trial
         if done:
             _show_trials(workspace, given, done, images, as_json)
@@ -163,11 +170,13 @@ def lr_find(
     Suggests the rate at which the loss falls most steeply, or reports that none stands out. No
     run is made; prepared images and features of a frozen base are kept as usual.
     """
+    from workbench.app.jobs import run_trial_job
     from workbench.experiment.lr_find import format_rate, learning_rate_key, lr_find_stage, suggest
 
     tested = lr_find_stage(spec, stage, steps)
     request = {"stage": stage, "steps": steps}
-    losses = run_trial(workspace, "lr-find", spec, request)["losses"]
+    with _reported() as handle:
+        losses = run_trial_job(workspace, "lr-find", spec, request, handle)["losses"]
     found = suggest(losses, steps)
     setting = f"{learning_rate_key(tested)}={format_rate(found.rate)}" if found.rate else None
     if as_json:
@@ -217,21 +226,12 @@ def _lr_find_tree(
     }
 
 
-def run_trial(
-    workspace: Workspace,
-    job: str,
-    spec: "ExperimentSpec",
-    request: dict[str, Any],
-    on_event: Callable[["JobEvent"], None] = lambda event: None,
-) -> dict[str, Any]:
-    """Let a worker train on a spec without making a run; show its progress and notices.
-
-    All other events go to `on_event`.
-
-    Raises:
-        UserError: as `run_trial_job`.
-    """
-    from workbench.app.jobs import report_progress, run_trial_job
+@contextmanager
+def _reported(
+    on_event: "Callable[[JobEvent], None]" = lambda event: None,
+) -> "Iterator[Callable[[JobEvent], None]]":
+    """Yield a handler that shows a worker's progress and notices; `on_event` gets other events."""
+    from workbench.app.jobs import report_progress
 
     def handle(event: "JobEvent") -> None:
         if event["event"] == "notice":
@@ -240,4 +240,4 @@ def run_trial(
             on_event(event)
 
     with progress_bar() as progress:
-        return run_trial_job(workspace, job, spec, request, report_progress(progress, handle))
+        yield report_progress(progress, handle)

@@ -1,12 +1,6 @@
-"""A sweep: trials that are recorded beside their runs, and queued a few at a time.
+"""A sweep: trials that are recorded beside their runs. A ladder is a sweep over presets.
 
-A waiting worker holds 41 MB and asks for its turn twice a second, so not every trial has one: at
-most WINDOW runs of a sweep wait for their turn, besides those that train. Each worker continues
-its sweep when its turn comes and again at its end (`continue_sweeps`), and so does every command
-that watches. The queue of trials is in the record; a trial leaves it after its worker was
-launched, under the record's lock: killed at any moment, no trial is lost, and none is done twice.
-
-A ladder is a sweep over presets.
+`sweep_queue` starts and stops their runs.
 """
 
 import tomllib
@@ -19,13 +13,11 @@ from typing import Any, Self
 from workbench.bases.weights import find_weights
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import dump_spec, parse_spec, read_spec
+from workbench.experiment.toml import parse_spec, read_spec
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
-from workbench.runs.folder import NAME_PATTERN, RunFolder, create_run, safe_stem
-from workbench.runs.launch import is_waiting, launch, request_stop
-from workbench.runs.lock import RunLocked, is_locked
+from workbench.runs.folder import NAME_PATTERN, RunFolder
 from workbench.runs.state import RunSummary, summarize
 from workbench.runs.sweep_record import (
     LADDER,
@@ -42,7 +34,6 @@ from workbench.runs.sweep_record import (
 )
 from workbench.text import safe_text
 
-WINDOW = 2  # runs of a sweep that wait for their turn: one is warmed up, one stands in for it
 MEDIAN = "median"  # the rule that stops hopeless runs, see `analysis.median_rule`
 PRESET = "preset"  # what a ladder varies
 
@@ -209,7 +200,7 @@ def prepare_sweep(
     try:
         record = create_record(workspace, kind, name, data, tables)
     except OSError as error:
-        raise _not_written(workspace, kind, error) from None
+        raise not_written(workspace, kind, error) from None
     return Sweep.read(workspace, record)
 
 
@@ -237,9 +228,9 @@ def add_trials(workspace: Workspace, sweep: Sweep, trials: Sequence[SweepTrial])
             known = {trial.spec for trial in now.trials}
             new = [trial for trial in trials if trial.spec not in known]
             at = range(len(now.trials), len(now.trials) + len(new))
-            _save(workspace, replace(now, trials=(*now.trials, *new)))
+            save_sweep(workspace, replace(now, trials=(*now.trials, *new)))
     except OSError as error:
-        raise _not_written(workspace, sweep.record.kind, error) from None
+        raise not_written(workspace, sweep.record.kind, error) from None
     return list(at)
 
 
@@ -258,12 +249,13 @@ def pending(workspace: Workspace, sweep: Sweep) -> list[int]:
     found = []
     for at, trial in enumerate(sweep.trials):
         folder = RunFolder(workspace.runs / trial.run)
-        if not trial.run or (folder.path.is_dir() and _can_start(folder)):
+        if not trial.run or (folder.path.is_dir() and can_start(folder)):
             found.append(at)
     return found
 
 
-def _can_start(folder: RunFolder) -> bool:
+def can_start(folder: RunFolder) -> bool:
+    """Return True if a run is neither finished nor given up, and no worker has it."""
     state = summarize(folder).state
     return state.resumable and not state.other_host and state.phase != "pruned"
 
@@ -287,81 +279,6 @@ def runs_on_other_hosts(workspace: Workspace, sweep: Sweep) -> list[RunSummary]:
     return [summary for summary in summaries if summary.state.other_host]
 
 
-def start(
-    workspace: Workspace,
-    sweep: Sweep,
-    environment: dict[str, str] | None = None,
-    specs: Mapping[int, ExperimentSpec] | None = None,
-) -> list[int]:
-    """Queue every trial that is neither finished nor running; return their indices.
-
-    Args:
-        workspace: of the sweep.
-        sweep: whose trials are queued.
-        environment: variables in addition to those of this process.
-        specs: by index, of trials that continue with another one.
-
-    Raises:
-        UserError: The first runs cannot be started; the trials stay queued.
-    """
-    texts = {at: dump_spec(spec) for at, spec in (specs or {}).items()}
-    try:
-        with record_lock(workspace, sweep.record):
-            now = Sweep.read(workspace, sweep.record)
-            trials = tuple(
-                replace(trial, spec=texts[at], changed=bool(trial.run)) if at in texts else trial
-                for at, trial in enumerate(now.trials)
-            )
-            queue = tuple(pending(workspace, now))
-            _save(workspace, replace(now, trials=trials, queue=queue))
-    except OSError as error:
-        raise _not_written(workspace, sweep.record.kind, error) from None
-    advance(workspace, sweep.record, environment)
-    return list(queue)
-
-
-def advance(
-    workspace: Workspace, record: SweepRecord, environment: dict[str, str] | None = None
-) -> None:
-    """Launch queued trials until WINDOW of them wait for their turn.
-
-    Raises:
-        UserError: A worker cannot be started; its trial stays queued.
-    """
-    try:
-        with record_lock(workspace, record):
-            sweep = Sweep.read(workspace, record)
-            while sweep.queue and count_waiting(workspace, sweep) < WINDOW:
-                sweep = _launch_first(workspace, sweep, environment)
-    except OSError as error:
-        raise _not_written(workspace, record.kind, error) from None
-
-
-def _launch_first(workspace: Workspace, sweep: Sweep, environment: dict[str, str] | None) -> Sweep:
-    """Launch the first trial of the queue, unless it was; return the sweep without it there."""
-    at, *rest = sweep.queue
-    sweep, folder = _with_run(workspace, sweep, at)
-    trial = sweep.trials[at]
-    if _can_start(folder):
-        resume, spec = folder.events_path.exists(), trial.spec if trial.changed else None
-        with suppress(RunLocked):  # somebody has resumed it
-            launch(folder, resume=resume, queue=True, environment=environment, spec=spec)
-    trials = _replaced(sweep.trials, at, replace(trial, changed=False))
-    return _save(workspace, replace(sweep, trials=trials, queue=tuple(rest)))
-
-
-def continue_sweeps(folder: RunFolder) -> None:
-    """Launch what is next in the sweep of a run; called by its worker.
-
-    Raises:
-        UserError: A worker cannot be started.
-    """
-    workspace = Workspace(folder.path.parent.parent)
-    sweep = sweep_of(folder)
-    if sweep and sweep.queue:
-        advance(workspace, sweep.record)
-
-
 def sweep_of(folder: RunFolder) -> Sweep | None:
     """Return the sweep that a run belongs to; damaged records are left out."""
     workspace = Workspace(folder.path.parent.parent)
@@ -373,61 +290,14 @@ def sweep_of(folder: RunFolder) -> Sweep | None:
     return None
 
 
-def stop_sweep(workspace: Workspace, sweep: Sweep) -> list[RunFolder]:
-    """Queue nothing more, and request every run with a worker to stop; return their folders.
-
-    In reverse order, so that no run begins because an earlier one has ended.
-    """
-    with record_lock(workspace, sweep.record):
-        now = Sweep.read(workspace, sweep.record)
-        if now.queue:
-            now = _save(workspace, replace(now, queue=()))
-    running = [folder for folder in run_folders(workspace, now) if is_locked(folder.lock_path)]
-    for folder in reversed(running):
-        request_stop(folder)
-    return running
-
-
-def count_waiting(workspace: Workspace, sweep: Sweep) -> int:
-    """Return how many of its runs have a worker that waits for its turn."""
-    folders = (RunFolder(workspace.runs / run) for run in sweep.runs)
-    return sum(is_waiting(folder) and is_locked(folder.lock_path) for folder in folders)
-
-
-def _with_run(workspace: Workspace, sweep: Sweep, at: int) -> tuple[Sweep, RunFolder]:
-    """Return the sweep with a run for a trial, which is made if it has none, and its folder."""
-    trial = sweep.trials[at]
-    if trial.run:
-        return sweep, RunFolder(workspace.runs / trial.run)
-    stem = safe_stem(f"{sweep.stem}-{trial.preset}" if sweep.stem else sweep.name)
-    folder = _unrecorded(workspace, sweep, stem, trial.spec) or create_run(
-        workspace, trial.spec, None, stem
-    )
-    trials = _replaced(sweep.trials, at, replace(trial, run=folder.name))
-    return _save(workspace, replace(sweep, trials=trials)), folder
-
-
-def _unrecorded(workspace: Workspace, sweep: Sweep, stem: str, spec: str) -> RunFolder | None:
-    """Return a run that was made for a trial by a process that was killed before recording it."""
-    for path in workspace.runs.glob(f"{stem}-*"):
-        folder = RunFolder(path)
-        if path.name not in sweep.runs and not folder.events_path.exists():
-            with suppress(OSError):
-                if folder.spec_path.read_text(encoding="utf-8") == spec:
-                    return folder
-    return None
-
-
-def _replaced(trials: tuple[SweepTrial, ...], at: int, trial: SweepTrial) -> tuple[SweepTrial, ...]:
-    return (*trials[:at], trial, *trials[at + 1 :])
-
-
-def _save(workspace: Workspace, sweep: Sweep) -> Sweep:
+def save_sweep(workspace: Workspace, sweep: Sweep) -> Sweep:
+    """Write the record of a sweep and return the sweep; only the holder of its lock may."""
     write_record(workspace, sweep.record, sweep.tables())
     return sweep
 
 
-def _not_written(workspace: Workspace, kind: str, error: OSError) -> UserError:
+def not_written(workspace: Workspace, kind: str, error: OSError) -> UserError:
+    """Return the error for a record that cannot be written."""
     return UserError(
         tr(
             "The {kind} cannot be written in {runs}: {reason}.",

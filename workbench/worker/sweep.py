@@ -11,8 +11,9 @@ from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.paths import Workspace
+from workbench.runs import sweep_queue
 from workbench.runs.folder import RunFolder
-from workbench.runs.sweep import MEDIAN, Sweep, continue_sweeps, run_folders, sweep_of
+from workbench.runs.sweep import MEDIAN, Sweep, run_folders, sweep_of
 from workbench.runs.watch import RunWatch
 
 _ENVIRONMENT = dict(os.environ)  # as this process got it, before it claimed a device
@@ -26,7 +27,7 @@ def continue_sweep(folder: RunFolder) -> None:
     """
     with _first_environment():
         try:
-            continue_sweeps(folder)
+            sweep_queue.continue_sweep(folder)
         except (UserError, OSError):
             traceback.print_exc()
 

@@ -14,15 +14,8 @@ from textual.widgets import DataTable, Static
 from workbench.machine.preflight import check_before_sweep
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.runs.sweep import (
-    Sweep,
-    describe_trial,
-    find_sweep,
-    pending_specs,
-    run_folders,
-    start,
-    stop_sweep,
-)
+from workbench.runs.sweep import Sweep, describe_trial, find_sweep, pending_specs, run_folders
+from workbench.runs.sweep_queue import start, stop_sweep
 from workbench.runs.watch import Runs, RunView
 from workbench.text import plural
 from workbench.ui.base import WorkbenchScreen, in_background

@@ -19,7 +19,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
-from workbench.runs.sweep import start
+from workbench.runs.sweep_queue import start
 from workbench.text import plural, safe_text
 from workbench.ui.base import in_background, notify_error
 
