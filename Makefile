@@ -19,7 +19,8 @@ test: $(INSTALLED)
 # Every fault at every moment, each with real workers, and a tiny run on every base: most of an hour
 # on two cores.
 faults: $(INSTALLED)
-	FAULTS=all $(BIN)/python -m pytest tests/faults tests/bases tests/training/test_every_base.py -n 2
+	FAULTS=all $(BIN)/python -m pytest tests/faults tests/bases tests/training/test_every_base.py \
+	  tests/runs/test_queue_kills.py -n 2
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, settings
+from ssh_server import commands, there
 from waiting import GUARD
 from web_server import WebServer, web_server
 
@@ -16,6 +17,8 @@ from workbench.bases import weights
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import request_stop
+
+__all__ = ["commands", "there"]  # fixtures of several folders
 
 SPEC = '[data]\nsource = "/photos/birds"\n[model]\nstrategy = "convnet"\n[training]\nepochs = 7\n'
 TEN_O_CLOCK = 1_772_445_600.0  # 2026-03-02 10:00 UTC
@@ -51,9 +54,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep measurements out of the user's cache, and measure once for all tests."""
+    """Keep out of the user's cache and settings, and measure once for all tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.delenv("XDG_RUNTIME_DIR", raising=False)
         yield
 
 

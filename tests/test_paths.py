@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from workbench.errors import UserError
-from workbench.paths import find_workspace, parse_path
+from workbench.paths import cache_folder, config_folder, find_workspace, parse_path
 
 
 def test_order_of_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,3 +88,14 @@ def test_a_new_path_needs_its_parent_folder(tmp_path: Path) -> None:
     assert parse_path(f"'{there}'") == Path(f"'{there}'")
     assert parse_path(f"'{nowhere}'", new=True) == Path(f"'{nowhere}'")
     assert parse_path("out", tmp_path, new=True) == tmp_path / "out"
+
+
+def test_folders_of_the_user(tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path)}
+    assert cache_folder(home) == tmp_path / ".cache/workbench"
+    assert cache_folder({**home, "XDG_CACHE_HOME": "/scratch"}) == Path("/scratch/workbench")
+    assert cache_folder({**home, "XDG_CACHE_HOME": "here"}) == tmp_path / ".cache/workbench"
+    assert cache_folder({}) == Path.home() / ".cache/workbench"
+    assert config_folder({**home, "XDG_CONFIG_HOME": "/etc/me"}) == Path("/etc/me/workbench")
+    assert config_folder(home) == tmp_path / ".config/workbench"
+    assert list(tmp_path.iterdir()) == []

@@ -55,6 +55,7 @@ def test_an_address_that_ssh_would_take_for_something_else_is_ignored(address: s
         ("hosts = 3\n", "hosts"),
         ("[slurm.default]\nlines = [1, 'a']\n", "slurm.default.lines.0"),
         ("[hosts.a]\nworkspace = 'w'\n", "hosts.a.address"),
+        ("[hosts.'a:b']\naddress = 'w'\n", "hosts.a:b.[key]"),
     ],
 )
 def test_a_bad_one_is_named_and_the_others_stay(text: str, key: str) -> None:

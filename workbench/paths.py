@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,3 +131,22 @@ def find_workspace(given: str | Path | None = None) -> Workspace:
     if root.exists() and not root.is_dir():
         raise UserError(tr("{source}: {root} is a file, not a folder.", source=source, root=root))
     return Workspace(root)
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return $XDG_CACHE_HOME/workbench, else ~/.cache/workbench, without making it."""
+    return _xdg_folder(environment, "XDG_CACHE_HOME", ".cache")
+
+
+def config_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return $XDG_CONFIG_HOME/workbench, else ~/.config/workbench, without making it."""
+    return _xdg_folder(environment, "XDG_CONFIG_HOME", ".config")
+
+
+def _xdg_folder(environment: Mapping[str, str], variable: str, usual: str) -> Path:
+    """Return the folder; the XDG specification ignores a value that is not an absolute path."""
+    folder = environment.get(variable, "")
+    if folder.startswith("/"):
+        return Path(folder, "workbench")
+    home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - never raises
+    return Path(home, usual, "workbench")

@@ -5,17 +5,17 @@ scheduler. What is not valid is named and ignored, so that a typing error never 
 from working.
 """
 
-import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from workbench.errors import UserError
 from workbench.files import decode_text, write_atomic
 from workbench.messages import tr
+from workbench.paths import config_folder
 from workbench.text import safe_text
 
 _MAX_BYTES = 1 << 16
@@ -25,6 +25,9 @@ HOST_PATTERN = r"^([A-Za-z0-9._][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class HostSettings(_Strict):
@@ -64,15 +67,13 @@ class Settings(_Strict):
         slurm: named profiles for --slurm; the one named "default" is used where none is named.
     """
 
-    hosts: dict[str, HostSettings] = Field(default_factory=dict)
+    hosts: dict[HostName, HostSettings] = Field(default_factory=dict)
     slurm: dict[str, SlurmProfile] = Field(default_factory=dict)
 
 
 def settings_path() -> Path:
     """Return the file that holds the settings; it need not exist."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
-    return folder / "workbench" / "settings.toml"
+    return config_folder() / "settings.toml"
 
 
 def read_settings() -> tuple[Settings, tuple[str, ...]]:

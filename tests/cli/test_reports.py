@@ -249,7 +249,7 @@ def test_runs_by_another_metric(types: Type, tmp_path: Path) -> None:
     }  # fmt: skip
     header, *found = rows("--figure", "macro-f1", "--best-first")
     assert header == ["state", "run", "preset", "epochs", "best", "val", "F1", "test", "F1",
-                      "started"]  # fmt: skip
+                      "started", "on"]  # fmt: skip
     assert [(row[1], *row[4:6]) for row in found] == [
         ("second", "-", "0.6250"), ("first", "-", "0.5000"), ("third", "-", "-"),
     ]  # fmt: skip

@@ -16,7 +16,6 @@ from workbench.machine import host as module
 from workbench.machine.diagnosis import rows
 from workbench.machine.host import check_folder, read_storage, read_system
 from workbench.machine.host_facts import LoginSession, Slurm, Storage, StorageFolder
-from workbench.machine.kept import cache_folder
 from workbench.machine.processor import instruction_set
 from workbench.paths import Workspace
 
@@ -240,15 +239,6 @@ def test_weights_that_are_here(tmp_path: Path) -> None:
     first = put_weights(tmp_path / "keras home", VGG16)
     exact = put_weights(tmp_path / "home/.keras", MOBILE.format(160))
     assert weights(tmp_path) == {**nothing, "vgg16": first, "mobilenetv2-1.0": exact}
-
-
-def test_the_cache_folder(tmp_path: Path) -> None:
-    home = {"HOME": str(tmp_path)}
-    assert cache_folder(home) == tmp_path / ".cache/workbench"
-    assert cache_folder({**home, "XDG_CACHE_HOME": "/scratch"}) == Path("/scratch/workbench")
-    assert cache_folder({**home, "XDG_CACHE_HOME": "here"}) == tmp_path / ".cache/workbench"
-    assert cache_folder({}) == Path.home() / ".cache/workbench"
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_fit_into_two_lines_of_a_small_terminal(tmp_path: Path) -> None:

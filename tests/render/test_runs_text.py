@@ -1,12 +1,14 @@
 """Home as text: exact cells and lines, of runs that are not on disk."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from event_lines import event
 
-from workbench.render.runs import COLUMNS, column_widths, describe_run, describe_runs, run_cells
+from workbench.render.run_table import COLUMNS, column_widths, run_cells
+from workbench.render.runs import describe_run, describe_runs
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
@@ -62,6 +64,36 @@ def test_all_columns_fill_the_terminal(room: int, name: str, preset: str) -> Non
     assert list(widths) == list(COLUMNS)
     assert widths["acc"] == len("0.611 v")
     assert sum(widths.values()) + 2 * len(widths) == room - 2
+
+
+@pytest.mark.parametrize(
+    ("room", "curve"), [(80, []), (109, []), (110, ["curve"]), (200, ["curve"])]
+)
+@pytest.mark.parametrize("name", ["birds-1", "birds-" + "1" * 58])
+@pytest.mark.parametrize("preset", ["dense", "feature-extraction-augmented"])
+def test_a_column_of_machines_fits_and_takes_the_place_of_the_curve(
+    room: int, curve: list[str], name: str, preset: str
+) -> None:
+    run = view("stopped", spec={**CONVNET, "preset": preset}, name=name)
+    widths = column_widths(room, [run], several=True)
+    assert list(widths) == ["state", "run", "strategy", "acc", "machine", *curve, "when"]
+    assert sum(widths.values()) + 2 * len(widths) == room - 2
+    assert widths["machine"] >= len("gpu-07 59 min")
+    assert all(widths[title] >= COLUMNS[title] for title in widths if title in COLUMNS)
+    cells = run_cells(run, widths, utf8=True, theme={})
+    assert [cell.plain for cell in cells][4] == "here"
+
+
+def test_what_is_known_of_a_machine_shows_its_age_after_a_minute(frozen_clock: float) -> None:
+    def cell(age: float, width: int = 13) -> str:
+        run = replace(view("training"), host="gpu-07", seen=frozen_clock - age)
+        widths = {**column_widths(80, [run], several=True), "machine": width}
+        return run_cells(run, widths, utf8=True, theme={})[4].plain
+
+    assert cell(60) == "gpu-07"
+    assert cell(61) == "gpu-07 1 min"
+    assert cell(3600 * 47) == "gpu-07 1 d"
+    assert cell(61, width=9) == "gpu 1 min"
 
 
 def test_in_too_small_a_terminal_all_columns_keep_their_minimum_width() -> None:

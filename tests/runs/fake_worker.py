@@ -17,9 +17,22 @@ from event_lines import LogWriter
 
 from workbench.errors import UserError
 from workbench.runs.folder import RunFolder
-from workbench.runs.launch import stop_requested, wait_for_turn
+from workbench.runs.launch import stop_requested
 from workbench.runs.lock import take_lock, this_host
 from workbench.runs.process import MAX_ORDER_BYTES, ON_FINISH
+from workbench.runs.queue import CPU, wait_for_devices
+
+
+class FakeDevices:
+    """The devices in FAKE_DEVICES, all with enough memory; the CPU alone without it."""
+
+    count, obstacle = 1, ""
+    share = int(os.environ.get("FAKE_SHARE", "1"))
+
+    def permitted(self) -> list[str]:
+        return os.environ.get("FAKE_DEVICES", CPU).split(",")
+
+    usable = permitted
 
 
 def train(mode: str) -> None:
@@ -91,10 +104,14 @@ def stopped_in_queue(folder: RunFolder, events: LogWriter) -> bool:
         events.write("preparing", phase=phase, done=done, total=total)
 
     try:
-        wait_for_turn(folder, progress, lambda: stop_requested(folder), poll=0.01)
+        slots = wait_for_devices(
+            folder, FakeDevices(), progress, lambda: stop_requested(folder), poll=0.01
+        )
     except StopRequested:
         events.write("stopped", stage=0, epoch=1, step=0)
         return True
+    if slots[0].device != CPU:
+        events.write("gpu_chosen", gpu={"uuid": slots[0].device})
     return False
 
 

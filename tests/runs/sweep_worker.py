@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from event_lines import LogWriter
+from fake_worker import FakeDevices
 
 from workbench.runs import sweep_queue
 from workbench.runs.folder import RunFolder
-from workbench.runs.launch import launch, stop_requested, wait_for_turn
+from workbench.runs.launch import launch, stop_requested
 from workbench.runs.lock import this_host
+from workbench.runs.queue import wait_for_devices
 
 FAIL = "fail"  # preset of a run that fails
 
@@ -35,7 +37,9 @@ def train(folder: RunFolder) -> None:
             raise StopRequested
 
     try:
-        wait_for_turn(folder, progress, lambda: stop_requested(folder), poll=0.005)
+        wait_for_devices(
+            folder, FakeDevices(), progress, lambda: stop_requested(folder), poll=0.005
+        )
     except StopRequested:
         events.write("stopped", stage=0, epoch=1, step=0)
         return

@@ -1,37 +1,67 @@
-"""The queue: one run at a time, in the order they were queued. Real processes, without keras."""
+"""The queue: a device for each run, in the order they were queued. Real processes, no keras."""
 
 import os
 import signal
+import stat
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from workbench.paths import Workspace
 from workbench.runs.event_log import read_events
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder, create_run
-from workbench.runs.launch import (
-    all_ahead,
-    clear_requests,
-    draw_ticket,
-    follow,
-    is_waiting,
-    launch,
-    request_stop,
-    wait_for_turn,
-)
+from workbench.runs.launch import follow, launch, request_stop
 from workbench.runs.lock import is_locked, take_lock
+from workbench.runs.queue import (
+    CPU,
+    Slot,
+    adopt_slot,
+    devices_in_use,
+    draw_ticket,
+    expected_runs,
+    holders,
+    is_waiting,
+    take_devices,
+    wait_for_devices,
+)
 from workbench.runs.state import RunState, summarize
 
 Queue = Callable[..., RunFolder]
 
 
-def first_ahead(run: RunFolder) -> RunFolder | None:
-    ahead = all_ahead(run)
-    return ahead[0][-1] if ahead else None
+@dataclass
+class Devices:
+    """The devices of a machine, as a run finds them; `full` are those without free memory."""
+
+    names: Sequence[str] = ("gpu-0", "gpu-1")
+    count: int = 1
+    share: int = 1
+    obstacle: str = ""
+    full: Collection[str] = ()
+
+    def permitted(self) -> Sequence[str]:
+        return self.names
+
+    def usable(self) -> Sequence[str]:
+        return [name for name in self.names if name not in self.full]
+
+
+ON_CPU = Devices((CPU,))
+
+
+@pytest.fixture(autouse=True)
+def _own_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -39,10 +69,10 @@ def queue(workspace: Workspace, fake_path: str) -> Iterator[Queue]:
     """Return a function that launches a fake worker in a new run; all are stopped at the end."""
     runs = []
 
-    def start(name: str, mode: str = "wait", queued: bool = True) -> RunFolder:
+    def start(name: str, mode: str = "wait", queued: bool = True, devices: str = CPU) -> RunFolder:
         folder = create_run(workspace, "", name, name)
         runs.append(folder)
-        environment = {"FAKE_WORKER": mode}
+        environment = {"FAKE_WORKER": mode, "FAKE_DEVICES": devices}
         launch(folder, queue=queued, environment=environment, module="fake_worker")
         return folder
 
@@ -52,17 +82,22 @@ def queue(workspace: Workspace, fake_path: str) -> Iterator[Queue]:
 
 
 @pytest.fixture
-def locked(workspace: Workspace) -> Iterator[Callable[[str], RunFolder]]:
-    """Return a function that creates a run and holds its lock, as its worker would."""
-    held = []
+def started(workspace: Workspace) -> Iterator[Callable[..., RunFolder]]:
+    """Return a function that creates a run with a ticket and holds its lock, as its worker would.
 
-    def lock(name: str) -> RunFolder:
+    A number in place of a name is that of a run that exists.
+    """
+    held: dict[str, int] = {}
+
+    def start(name: str, queued: bool = True) -> RunFolder:
         folder = create_run(workspace, "", name, name)
-        held.append(take_lock(folder.lock_path))
+        held[name] = take_lock(folder.lock_path)
+        draw_ticket(folder, queued)
         return folder
 
-    yield lock
-    for descriptor in held:
+    start.held = held  # type: ignore[attr-defined]
+    yield start
+    for descriptor in held.values():
         os.close(descriptor)
 
 
@@ -153,47 +188,149 @@ def test_killed_runs_leave_the_queue(queue: Queue) -> None:
     until(third, "finished")
 
 
-def test_first_ahead(locked: Callable[[str], RunFolder], workspace: Workspace) -> None:
-    early, late = locked("x-early"), locked("a-late")
-    create_run(workspace, "", "idle", "idle")
-    draw_ticket(early)
-    draw_ticket(late)
-    assert first_ahead(early) is None
-    assert first_ahead(late) == early
-    working = locked("working")
-    assert first_ahead(early) == first_ahead(late) == working
-    assert first_ahead(working) is None
-    (early.control / "queued").write_text("no number")  # treated as running: never two at once
-    assert first_ahead(late) in (early, working)
+def test_four_devices_train_four_of_six_runs(queue: Queue) -> None:
+    four = "gpu-0,gpu-1,gpu-2,gpu-3"
+    runs = [queue(f"run-{number}", devices=four) for number in range(6)]
+    devices = [until(run, "gpu_chosen").gpu.uuid for run in runs[:4]]
+    assert sorted(devices) == four.split(",")
+    for run in runs[4:]:
+        until(run, "preparing", phase="wait for one of run-0, run-1, run-2, ...")
+    request_stop(runs[2])
+    assert until(runs[4], "gpu_chosen").gpu.uuid == devices[2]
+    os.kill(until(runs[0], "worker_started").pid, signal.SIGKILL)
+    assert until(runs[5], "gpu_chosen").gpu.uuid == devices[0]
 
 
-def test_name_decides_between_equal_tickets(
-    locked: Callable[[str], RunFolder], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(time, "monotonic_ns", lambda: 5)
-    a, b = locked("a"), locked("b")
-    draw_ticket(b)
-    draw_ticket(a)
-    assert (first_ahead(a), first_ahead(b)) == (None, a)
+def test_a_run_on_the_cpu_waits_for_no_gpu(queue: Queue) -> None:
+    until(queue("first", devices="gpu-0"), "gpu_chosen")
+    until(queue("second", "finish"), "finished")
 
 
-def test_ticket_without_worker_is_ignored(
-    locked: Callable[[str], RunFolder], workspace: Workspace
-) -> None:
-    dead = create_run(workspace, "", "dead", "dead")
-    draw_ticket(dead)
-    run = locked("run")
-    draw_ticket(run)
-    assert first_ahead(run) is None
-    clear_requests(dead)  # as its next start does
+Start = Callable[..., RunFolder]
+
+
+def take(run: RunFolder, devices: Devices) -> list[str]:
+    """Try to take devices; they are held until the process ends, or `free` closes them."""
+    slots = take_devices(run, devices)
+    HELD.setdefault(run.name, []).extend(slots)
+    return [slot.device for slot in slots]
+
+
+def free(run: RunFolder) -> None:
+    for slot in HELD.pop(run.name):
+        os.close(slot.descriptor)
+
+
+HELD: dict[str, list[Slot]] = {}
+
+
+@pytest.fixture(autouse=True)
+def _held() -> Iterator[None]:
+    yield
+    for slots in HELD.values():
+        for slot in slots:
+            os.close(slot.descriptor)
+    HELD.clear()
+
+
+def test_first_come_first_served(started: Start) -> None:
+    a, b, c = started("x-early"), started("b"), started("a-late")
+    two = Devices()
+    assert take(c, two) == []  # two devices, and two runs are ahead
+    assert take(b, two) == ["gpu-1"]  # the other one is left to the first
+    assert take(a, two) == ["gpu-0"]
+    assert not is_waiting(a)
+    assert (take(c, two), is_waiting(c)) == ([], True)
+    free(b)
+    assert take(c, two) == ["gpu-1"]
+
+
+def test_a_device_is_not_left_to_a_run_that_may_not_use_it(started: Start) -> None:
+    other, full, run = started("other"), started("full"), started("run")
+    assert take(other, Devices(["gpu-7"], full=["gpu-7"])) == []
+    assert take(full, Devices(full=["gpu-0", "gpu-1"])) == []
+    assert take(run, Devices(["gpu-0"])) == ["gpu-0"]
+
+
+def test_a_run_for_two_devices_collects_them(started: Start) -> None:
+    first, both, late = started("first"), started("both"), started("late")
+    assert take(first, Devices()) == ["gpu-0"]
+    assert take(both, Devices(count=2)) == []
+    assert take(late, Devices()) == []  # gpu-1 is for the run ahead
+    free(first)
+    assert take(late, Devices()) == []
+    assert take(both, Devices(count=2)) == ["gpu-0", "gpu-1"]
+
+
+def test_a_run_that_was_not_queued_takes_the_least_used_device(started: Start) -> None:
+    queued = started("queued")
+    now = [started(f"now-{number}", queued=False) for number in range(3)]
+    assert [take(run, Devices()) for run in now] == [["gpu-0"], ["gpu-1"], ["gpu-0"]]
+    assert [holder.folder for holder in holders("gpu-0")] == [now[0], now[2]]
+    free(now[0])
+    assert take(queued, Devices()) == []  # one run is left on each
+    free(now[2])
+    assert take(queued, Devices()) == ["gpu-0"]
+
+
+def test_runs_share_a_device_if_all_of_them_agree(started: Start) -> None:
+    one, two, three, alone = (started(name) for name in ("one", "two", "three", "alone"))
+    pair = Devices(["gpu-0"], share=2)
+    assert [take(run, pair) for run in (one, two, three)] == [["gpu-0"], ["gpu-0"], []]
+    free(one)
+    assert take(three, pair) == ["gpu-0"]
+    free(two)
+    assert take(alone, Devices(["gpu-0"])) == []  # beside nobody
+    free(three)
+    assert take(alone, Devices(["gpu-0"])) == ["gpu-0"]
+    assert take(started("late"), pair) == []
+
+
+def test_who_uses_what(started: Start) -> None:
+    one, two = started("one"), started("two")
+    started("three")
+    take(one, Devices())
+    take(two, Devices(["MIG-GPU-1/2/0"]))
+    assert {name: [h.folder.name for h in found] for name, found in devices_in_use().items()} == {
+        "MIG-GPU-1/2/0": ["two"], "gpu-0": ["one"],
+    }  # fmt: skip
+    assert expected_runs(["gpu-0", "gpu-1"], 1) == 2
+    assert expected_runs(["gpu-0", "gpu-1"], 2) == 3  # three will not wait for long
+    (slot,) = HELD["two"]
+    assert adopt_slot(slot.descriptor) == slot
+
+
+def test_ticket_without_worker_is_ignored(started: Start) -> None:
+    dead, run = started("dead"), started("run")
+    os.close(started.held.pop("dead"))  # type: ignore[attr-defined]
+    assert take(run, ON_CPU) == [CPU]
     assert not is_waiting(dead)
 
 
-def test_waiting_is_reported_once_a_minute(
-    locked: Callable[[str], RunFolder], monkeypatch: pytest.MonkeyPatch
+def test_a_damaged_ticket_holds_nobody_up(started: Start, tmp_path: Path) -> None:
+    started("first")
+    run = started("run")
+    (ticket, _) = sorted(tmp_path.glob("cache/workbench/queue/*/tickets/*"))
+    ticket.write_text("no ticket")
+    assert take(run, ON_CPU) == [CPU]
+
+
+def test_a_read_only_cache_moves_the_queue(
+    started: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ahead, run = locked("ahead"), locked("run")
-    draw_ticket(run)
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "cache")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    Path(tempfile.gettempdir()).mkdir()
+    assert take(started("run"), ON_CPU) == [CPU]
+    (folder,) = (tmp_path / "temporary").iterdir()
+    assert folder.name == f"workbench-{os.getuid()}"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_waiting_is_reported_once_a_minute(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(started("ahead"), ON_CPU)
+    run = started("run")
     moments = iter([100.0, 100.5, 159.9, 160.0, 160.5])
     reported: list[str] = []
 
@@ -206,37 +343,99 @@ def test_waiting_is_reported_once_a_minute(
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     asked = iter([False] * 4 + [True])
     with pytest.raises(InterruptedError):
-        wait_for_turn(run, progress, lambda: next(asked))
-    assert reported == [f"wait for {ahead.name}"] * 3  # at 100.0, at 160.0, and for the stop
+        wait_for_devices(run, ON_CPU, progress, lambda: next(asked))
+    assert reported == ["wait for ahead"] * 3  # at 100.0, at 160.0, and for the stop
     assert next(moments, None) is None
     assert is_waiting(run)
 
 
-def test_next_in_line_is_called_once(
-    locked: Callable[[str], RunFolder], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    working, waiting, run = locked("working"), locked("waiting"), locked("run")
-    draw_ticket(waiting)
-    draw_ticket(run)
+def test_next_in_line_is_called_once(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    working, waiting, run = started("working"), started("waiting"), started("run")
+    take(working, ON_CPU)
     happened: list[str] = []
-
-    def gone(folder: RunFolder) -> None:
-        folder.path.rename(folder.path.parent / f".{folder.name}")
-        happened.append(f"{folder.name} ends")
-
     moments = iter([
-        lambda: gone(working),  # the other one is next, and still has its ticket
-        lambda: (waiting.control / "queued").unlink(),  # and starts
+        lambda: free(working),  # the other one is next, and still has its ticket
+        lambda: take(waiting, ON_CPU),
         lambda: None,
-        lambda: gone(waiting),
+        lambda: free(waiting),
     ])  # fmt: skip
     monkeypatch.setattr(time, "sleep", lambda seconds: next(moments)())
-    wait_for_turn(
+    slots = wait_for_devices(
         run,
+        ON_CPU,
         lambda phase, done, total: happened.append(phase),
         lambda: False,
         is_next=lambda: happened.append("next"),
     )
-    assert happened == [
-        "wait for working", "working ends", "wait for waiting", "next", "waiting ends",
-    ]  # fmt: skip
+    assert happened == ["wait for working", "wait for waiting", "next"]
+    HELD["run"] = list(slots)
+
+
+def test_memory_that_others_hold_is_waited_for(
+    started: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, happened = started("run"), []
+    devices = Devices(["gpu-0"], full=["gpu-0"], obstacle="GPU 0, held by ana")
+    monkeypatch.setattr(time, "sleep", lambda seconds: setattr(devices, "full", ()))
+    slots = wait_for_devices(
+        run, devices, lambda phase, done, total: happened.append(phase), lambda: False
+    )
+    assert ([slot.device for slot in slots], happened) == (["gpu-0"], [
+        "wait for GPU 0, held by ana"])  # fmt: skip
+    HELD["run"] = list(slots)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sets(st.sampled_from(["a", "b", "c", "d"]), min_size=1),  # may be used
+            st.integers(1, 2),  # devices
+            st.integers(1, 2),  # share
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_device_idles_while_a_run_waits_that_may_use_it(
+    tmp_path_factory: pytest.TempPathFactory,
+    wanted: list[tuple[set[str], int, int]],
+    random: Random,
+) -> None:
+    root = tmp_path_factory.mktemp("queue")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root))
+        simulate(Workspace(root), [want for want in wanted if want[1] <= len(want[0])], random)
+
+
+def simulate(workspace: Workspace, wanted: list[tuple[set[str], int, int]], random: Random) -> None:
+    """Let runs take devices, end and be killed in any order; check the promises after each."""
+    locks, devices, order = {}, {}, []
+    for number, (names, count, share) in enumerate(wanted):
+        run = create_run(workspace, "", f"r{number}", "r")
+        locks[run] = take_lock(run.lock_path)
+        draw_ticket(run, queued=True)
+        devices[run] = Devices(sorted(names), count, share)
+        order.append(run)
+    waiting, running = list(order), {}
+    while waiting or running:
+        for run in random.sample(waiting, len(waiting)) + list(waiting):
+            if run in waiting and (slots := take_devices(run, devices[run])):
+                running[run] = slots
+                waiting.remove(run)
+        for name in "abcd":
+            on_it = [run for run, slots in running.items() if name in {s.device for s in slots}]
+            assert len(on_it) <= min((devices[run].share for run in on_it), default=0)
+            if not on_it:  # then nobody has a use for it, or it is collected for a run ahead
+                for run in waiting:
+                    assert name not in devices[run].names or any(
+                        devices[ahead].count > 1 for ahead in waiting[: waiting.index(run) + 1]
+                    )
+        ended = random.choice(order)  # finished, or killed: while it waited, or with its devices
+        order.remove(ended)
+        os.close(locks.pop(ended))
+        for slot in running.pop(ended, ()):
+            os.close(slot.descriptor)
+        if ended in waiting:
+            waiting.remove(ended)

@@ -22,8 +22,9 @@ from workbench.runs import sweep as sweep_module
 from workbench.runs import sweep_queue, sweep_record
 from workbench.runs.event_log import EventWriter, read_events
 from workbench.runs.folder import RunFolder, list_runs
-from workbench.runs.launch import draw_ticket, stop_requested
+from workbench.runs.launch import stop_requested
 from workbench.runs.lock import is_locked, take_lock
+from workbench.runs.queue import draw_ticket, drop_ticket
 from workbench.runs.state import summarize
 from workbench.runs.sweep import (
     PRESET,
@@ -71,7 +72,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, Any]]:
     ) -> None:
         assert queue
         take_lock(folder.lock_path)  # the end of the test's process frees it
-        draw_ticket(folder)
+        draw_ticket(folder, queued=True)
         found.append((folder.name, resume, spec))
 
     monkeypatch.setattr(sweep_queue, "launch", launch)
@@ -102,7 +103,7 @@ def test_two_runs_wait_and_the_next_is_launched_when_one_has_its_turn(
     for turns in range(4):
         advance(workspace, sweep.record)
         assert len(launched) == min(WINDOW + turns, 5)
-        (RunFolder(workspace.runs / launched[turns][0]).control / "queued").unlink()
+        drop_ticket(RunFolder(workspace.runs / launched[turns][0]))
     assert find_sweep(workspace, "s").queue == ()
 
 
@@ -241,7 +242,7 @@ def test_stop_empties_the_queue_and_reaches_every_worker_in_reverse_order(
     assert [folder.name for folder in stopping] == ["s-1", "s-2"]
     assert asked == ["s-2", "s-1"]
     assert stop_requested(stopping[0])
-    (stopping[0].control / "queued").unlink()
+    drop_ticket(stopping[0])
     advance(workspace, sweep.record)
     assert [name for name, *_ in launched] == ["s-1", "s-2"]
 

@@ -20,9 +20,10 @@ from workbench.runs.trash import move_to_trash
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.compare import CompareScreen
 from workbench.ui.dialogs import Confirm, PickName, Prompt
-from workbench.ui.home import HomeScreen, RunTable
+from workbench.ui.home import HomeScreen
 from workbench.ui.keys import KeyLine
 from workbench.ui.machine.screen import MachineStep
+from workbench.ui.run_table import RunTable
 from workbench.ui.train.screen import TrainScreen
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'

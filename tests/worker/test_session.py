@@ -1,6 +1,9 @@
 """How a worker's session ends, what is recorded, and what follows."""
 
 import errno
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +20,7 @@ from workbench.runs.launch import follow, launch
 from workbench.runs.process import ON_FINISH
 from workbench.worker import training_setup
 from workbench.worker.jobs import OutOfMemory, failure_fields, out_of_memory
-from workbench.worker.session import RESERVE_BYTES, Reserve, halve_batch, run_on_finish
+from workbench.worker.session import RESERVE_BYTES, Reserve, halve_batch
 from workbench.worker.training_setup import check_space
 
 
@@ -119,22 +122,26 @@ def test_run_that_does_not_fit_on_the_disk_is_refused(
     check_space(folder, make_spec(), classes=2)  # existing files need no more space
 
 
-def test_command_on_finish_knows_its_run(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_process_becomes_the_command_on_finish(folder: RunFolder) -> None:
     file = folder.path.parent / "file"
-    monkeypatch.setenv(
-        ON_FINISH,
-        f'echo "$WORKBENCH_RUN $WORKBENCH_STATE $WORKBENCH_RUN_FOLDER ${{{ON_FINISH}-}}" > {file}',
-    )
-    run_on_finish(folder, "stopped")
+    ended = "from workbench.worker.session import RunFolder, become_on_finish\n"
+    ended += f"become_on_finish(RunFolder(__import__('pathlib').Path({str(folder.path)!r})), "
+    ended += "'stopped')\nprint('went on')"
+
+    def run(**variables: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-c", ended],
+            env={**os.environ, **variables}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    names = "$WORKBENCH_RUN $WORKBENCH_STATE $WORKBENCH_RUN_FOLDER"
+    command = f'echo "{names} ${{{ON_FINISH}-}}" > {file}; cat /proc/$$/cmdline; exit 5'
+    became = run(**{ON_FINISH: command})
     assert file.read_text() == f"run stopped {folder.path} \n"
-    monkeypatch.setenv(ON_FINISH, "exit 5")
-    run_on_finish(folder, "finished")  # its failure is ignored
-    monkeypatch.delenv(ON_FINISH)
-    file.unlink()
-    run_on_finish(folder, "finished")
-    assert not file.exists()
+    assert became.returncode == 5
+    assert str(folder.path) in became.stdout  # by which others know whose process it is
+    assert "went on" not in became.stdout
+    assert run().stdout == "went on\n"
 
 
 @pytest.mark.worker

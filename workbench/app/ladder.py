@@ -1,6 +1,7 @@
 """A ladder: the cost of its strategies beforehand, and how they compare afterwards."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workbench.analysis.compare import load_run
@@ -101,6 +102,7 @@ def prepare_ladder(
     data: str,
     specs: Sequence[tuple[str, ExperimentSpec]],
     progress: Progress = silent,
+    environment: Mapping[str, str] = os.environ,
 ) -> Sweep:
     """Check the specs, download weights, then record a ladder; see `runs.sweep.prepare_sweep`.
 
@@ -110,6 +112,7 @@ def prepare_ladder(
         data: Base of the runs' names: "photos" for photos-dense-1, ...
         specs: Preset and checked spec of each run, from the simplest strategy up.
         progress: Called during downloads.
+        environment: Of the workers.
 
     Raises:
         UserError: A strategy cannot be trained here, weights are not available, the name is taken,
@@ -118,9 +121,8 @@ def prepare_ladder(
     from workbench.machine.preflight import check_before_sweep  # imports numpy
 
     trials = [SweepTrial({PRESET: preset}, spec=dump_spec(spec)) for preset, spec in specs]
-    check_before_sweep(
-        [(describe_trial(t), spec) for t, (_, spec) in zip(trials, specs, strict=True)]
-    )
+    named = [(describe_trial(t), spec) for t, (_, spec) in zip(trials, specs, strict=True)]
+    check_before_sweep(named, environment)
     return prepare_sweep(workspace, LADDER, name, data, trials, progress=progress)
 
 

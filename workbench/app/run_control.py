@@ -4,6 +4,7 @@ The checks and the demo import numpy; they are imported where they are used, sin
 Home with this module and without numpy.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -22,9 +23,10 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.folder import MAX_STEM_LENGTH, RunFolder, create_run, list_runs
-from workbench.runs.launch import NotWritable, is_waiting, launch
+from workbench.runs.launch import launch
 from workbench.runs.lock import is_locked
 from workbench.runs.process import WarmWorker
+from workbench.runs.queue import NotWritable, device_of, devices_in_use, is_waiting
 from workbench.text import safe_text
 
 STOP_SECONDS = 60.0  # for a worker to finish its step and save
@@ -61,7 +63,7 @@ def start_run(
         stem: the name of a run whose spec has none, without its number.
         notify: called with the GPU and with what else uses it; not for a queued run, since both
             may be different when it starts.
-        queue: True to wait for the runs that are running or queued.
+        queue: True to wait for a device that no run uses.
         warm: a worker that may have been started already.
         environment: variables set for the worker beyond this process's own.
         progress: called while the images are listed.
@@ -74,7 +76,8 @@ def start_run(
     """
     from workbench.machine.preflight import check_before_start
 
-    choice = check_before_start(spec, workspace, queue, progress, warn)
+    variables = {**os.environ, **(environment or {})}
+    choice = check_before_start(spec, workspace, queue, progress, warn, variables)
     if not queue:
         for note in _start_notes(workspace, spec, choice, queue_hint):
             notify(note)
@@ -96,7 +99,7 @@ def launch_new_run(
         workspace: where the run is created.
         spec: of the run.
         stem: base of the name of a run without one; "-corrected" is added for corrected labels.
-        queue: True if it waits for runs that are running or queued.
+        queue: True if it waits for a device that no run uses.
         warm: a worker on standby.
         environment: variables of the worker in addition to those of this process.
         report: what NVML just reported, for the worker.
@@ -143,7 +146,11 @@ def _start_notes(
     """Return what is useful to know before a run starts and does not prevent it."""
     from workbench.machine.preflight import gpu_notes
 
-    others = list_training_runs(workspace)
+    others = [
+        run
+        for run in list_training_runs(workspace)
+        if device_of(run, devices_in_use()) in (None, choice.key)
+    ]
     slower = f"is training here too; both will be slower{queue_hint}."
     return [*gpu_notes(spec, choice), *(f"{safe_text(run.name)} {slower}" for run in others)]
 
@@ -190,7 +197,7 @@ def resume_run(
         folder: of a run without a worker.
         settings: KEY=VALUE, of keys that may change in a resumed run.
         half_batch: True to continue with half the batch.
-        queue: True to wait for the runs that are running or queued.
+        queue: True to wait for a device that no run uses.
         environment: variables set for the worker beyond this process's own.
 
     Raises:
@@ -201,7 +208,7 @@ def resume_run(
 
     own = read_spec(folder.spec_path)
     spec = changed_spec(own, settings, half_batch) if settings or half_batch else own
-    report = check_before_resume(spec)
+    report = check_before_resume(spec, {**os.environ, **(environment or {})})
     changed = None if spec == own else dump_spec(spec)
     launch(
         folder,

@@ -10,6 +10,7 @@ from workbench.cli.data import data
 from workbench.cli.demo import demo
 from workbench.cli.explain import explain
 from workbench.cli.export import export, report
+from workbench.cli.hosts import fetch
 from workbench.cli.label import label
 from workbench.cli.ladder import ladder
 from workbench.cli.lessons import lessons
@@ -22,9 +23,8 @@ from workbench.cli.tune import lr_find, tune
 
 for _command in (
     check, demo, data, presets, bases, plan, train, runs, attach, status, stop, resume,
-    delete, restore, layers, evaluate, analyze, relabel, label, compare, explain, ladder, sweep,
-    lessons,
-    predict, lr_find, tune, report, export, completion,
+    fetch, delete, restore, layers, evaluate, analyze, relabel, label, compare, explain, ladder,
+    sweep, lessons, predict, lr_find, tune, report, export, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 

@@ -1,5 +1,6 @@
 """`workbench ladder`: a fixed sweep over the strategies, one run after the other."""
 
+import os
 import textwrap
 import time
 from collections.abc import Sequence
@@ -17,10 +18,9 @@ from workbench.cli.options import (
     complete_preset_lists,
     data_option,
     examples,
-    finish_environment,
     json_option,
-    on_finish_option,
     set_option,
+    with_worker,
 )
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.cli.plan import measured_speed
@@ -65,9 +65,9 @@ if TYPE_CHECKING:
 @click.option("--stop", "stopping", is_flag=True, help="Stop all of it.")
 @click.option("--resume", "resuming", is_flag=True, help="Queue again what is not finished.")
 @by_option
-@on_finish_option
 @json_option
 @in_workspace
+@with_worker
 def ladder(
     workspace: Workspace,
     name: str | None,
@@ -81,8 +81,8 @@ def ladder(
     stopping: bool,
     resuming: bool,
     by: str | None,
-    on_finish: str | None,
     as_json: bool,
+    environment: dict[str, str],
 ) -> None:
     """Train every strategy, from a dense network to fine-tuning, on your images.
 
@@ -109,13 +109,14 @@ def ladder(
         )
     if source is not None:
         specs = ladder_specs(workspace, source, presets, base, weights, settings)
-        chosen = _start_new(workspace, name, _specs_by(specs, by), on_finish)
+        chosen = _start_new(workspace, name, _specs_by(specs, by), environment)
     else:
         chosen = find_sweep(workspace, str(name), LADDER)
     if stopping:
         stop_trials(workspace, chosen)
     elif resuming:
-        resume_trials(workspace, chosen, on_finish, _changed(workspace, chosen, by))
+        changed = _changed(workspace, chosen, by)
+        resume_trials(workspace, chosen, environment, changed)
     if (source or resuming or watching) and not detach and not as_json:
         _watch(workspace, chosen)
     chosen = find_sweep(workspace, chosen.name, LADDER)  # runs were made meanwhile
@@ -199,7 +200,7 @@ def _start_new(
     workspace: Workspace,
     name: str | None,
     specs: "NamedSpecs",
-    on_finish: str | None,
+    environment: dict[str, str],
 ) -> "Sweep":
     from workbench.app.draft import data_stem
     from workbench.app.ladder import prepare_ladder
@@ -207,8 +208,9 @@ def _start_new(
 
     with progress_bar() as progress:
         data = data_stem(workspace, Path(specs[0][1].data.source))
-        made = prepare_ladder(workspace, name, data, specs, progress)
-    start(workspace, made, finish_environment(on_finish))
+        variables = {**os.environ, **environment}
+        made = prepare_ladder(workspace, name, data, specs, progress, variables)
+    start(workspace, made, environment)
     echo(
         tr(
             "ladder {made_name}: {runs} queued",

@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from workbench.errors import UserError
 from workbench.experiment.group_pattern import EXAMPLE
+from workbench.experiment.int_range import GPU_SHARE
 from workbench.messages import tr
 from workbench.paths import Workspace, find_workspace, parse_path
 from workbench.text import safe_text
@@ -41,6 +42,13 @@ def complete_trash(ctx: click.Context, param: click.Parameter, incomplete: str) 
     from workbench.runs.trash import list_trash
 
     return _in_workspace(ctx, incomplete, lambda where: [run.name for run in list_trash(where)])
+
+
+def complete_hosts(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Offer the machines of the settings."""
+    from workbench.settings import read_settings
+
+    return _matching(read_settings()[0].hosts, incomplete)
 
 
 def complete_ladders(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
@@ -218,11 +226,6 @@ by_option = click.option(
     help="Be finished by then, with fewer epochs if needed: 07:00, 2026-12-01T07:00, or never.",
 )
 
-on_finish_option = click.option(
-    "--on-finish",
-    metavar="CMD",
-    help="Shell command that the worker runs at the end of the run, finished or not.",
-)
 
 _OPTIONS = (
     click.argument("file", metavar="[SPEC]", required=False, type=PathArgument()),
@@ -242,7 +245,27 @@ _OPTIONS = (
 )
 
 queue_option = click.option(
-    "--queue", is_flag=True, help="Wait for the runs that are training or queued here."
+    "--queue", is_flag=True, help="Wait for a GPU, or without one for the CPU, that no run uses."
+)
+
+_WORKER_OPTIONS = (
+    click.option("--gpus", metavar="N,N,...", help="GPUs that may be used, as nvidia-smi counts."),
+    click.option(
+        "--gpu-share",
+        type=click.IntRange(GPU_SHARE.min, GPU_SHARE.max),
+        help="Let that many queued runs use a GPU at the same time.",
+    ),
+    click.option(
+        "--wait/--no-wait",
+        default=None,
+        help="Queue the run, also for a GPU whose memory others hold; with --queue --no-wait it "
+        "ends instead.",
+    ),
+    click.option(
+        "--on-finish",
+        metavar="CMD",
+        help="Shell command that the worker runs at the end of the run, finished or not.",
+    ),
 )
 
 
@@ -330,11 +353,45 @@ def deadline_shortcut(by: str | None) -> tuple[str, ...]:
     return deadline_settings(by, time.time())
 
 
-def finish_environment(command: str | None) -> dict[str, str]:
-    """Return the environment variable with the command that a worker runs at its end."""
+def with_worker(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a worker, and the worker's variables as `environment`.
+
+    --wait means --queue, of a command that has it.
+    """
+
+    @functools.wraps(command)
+    def with_options(
+        *positional: Any,
+        gpus: str | None,
+        gpu_share: int | None,
+        wait: bool | None,
+        on_finish: str | None,
+        **options: Any,
+    ) -> None:
+        if wait and "queue" in options:
+            options["queue"] = True
+        environment = _worker_environment(gpus, gpu_share, wait, on_finish)
+        command(*positional, environment=environment, **options)
+
+    wrapped: Callable[..., None] = with_options
+    for option in reversed(_WORKER_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def _worker_environment(
+    gpus: str | None, share: int | None, wait: bool | None, on_finish: str | None
+) -> dict[str, str]:
+    """Return the variables of a worker.
+
+    Raises:
+        UserError: There is no such GPU, or it cannot be used.
+    """
+    from workbench.machine.device_finder import check_gpus, device_variables
     from workbench.runs.process import ON_FINISH
 
-    return {ON_FINISH: command} if command else {}
+    finish = {ON_FINISH: on_finish} if on_finish else {}
+    return finish | device_variables(check_gpus(gpus) if gpus is not None else (), share, wait)
 
 
 def _refuse_folder(file: Path) -> None:

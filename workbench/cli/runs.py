@@ -1,10 +1,12 @@
 """Commands on runs: runs, status, attach, stop, delete, restore, compare."""
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
-from workbench.cli.group import command_line, in_workspace
+from workbench.cli.group import EXIT_ERROR, command_line, in_workspace
+from workbench.cli.hosts import all_hosts_option, chosen_hosts, host_option, print_problem
 from workbench.cli.options import (
     complete_runs,
     complete_trash,
@@ -19,6 +21,12 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_accuracy, format_age, format_seconds, safe_text, table
 
+if TYPE_CHECKING:
+    from workbench.hosts.mirror import HostView
+    from workbench.runs.state import RunSummary
+
+HERE = tr("here")  # in a list of several machines
+
 
 @click.command()
 @click.option(
@@ -27,27 +35,59 @@ from workbench.text import format_accuracy, format_age, format_seconds, safe_tex
     help="The metric to show. Default: as in the app, at first accuracy.",
 )
 @click.option("--best-first", is_flag=True, help="Sort by it, test before validation images.")
+@host_option
+@all_hosts_option
 @json_option
 @in_workspace
-def runs(workspace: Workspace, figure: str | None, best_first: bool, as_json: bool) -> None:
-    """List the runs, newest first."""
+def runs(
+    workspace: Workspace,
+    figure: str | None,
+    best_first: bool,
+    hosts: tuple[str, ...],
+    all_hosts: bool,
+    as_json: bool,
+) -> None:
+    """List the runs, newest first; with --host also those of other machines.
+
+    A machine that does not answer is reported, and its runs are shown as they were; if it was
+    named by --host, the exit code is 2.
+    """
     from workbench.app.table_settings import read_settings
     from workbench.runs.folder import list_runs
-    from workbench.runs.state import ENDED, summarize
+    from workbench.runs.state import summarize
 
     metric = figure.replace("-", "_") if figure else read_settings(workspace).metric
-    found = [summarize(folder) for folder in list_runs(workspace)]
+    found = [("", summarize(folder)) for folder in list_runs(workspace)]
+    if several := bool(hosts or all_hosts):
+        views = _ask(hosts, all_hosts)
+        found += [(view.name, run.summary) for view in views for run in view.runs]
+        found.sort(key=lambda one: -(one[1].started or 0.0))
+        failed = any(view.problem and view.name in hosts for view in views)
     if best_first:
-        found.sort(key=lambda summary: summary.rank(metric))
+        found.sort(key=lambda one: one[1].rank(metric))
     if as_json:
-        echo_json([summary.as_dict() for summary in found])
-        return
+        echo_json(
+            [({"host": host} if several else {}) | summary.as_dict() for host, summary in found]
+        )
+    else:
+        _print_runs(workspace, found, metric, several)
+    if several and failed:
+        click.get_current_context().exit(EXIT_ERROR)
+
+
+def _print_runs(
+    workspace: Workspace, found: "list[tuple[str, RunSummary]]", metric: str, several: bool
+) -> None:
+    """Print a line for each run, with its machine if there are several, and what needs words."""
+    from workbench.runs.state import ENDED
+
     if not found:
         echo(tr("No runs yet in {runs}. Start one: workbench demo", runs=workspace.runs))
         return
     rows = [
         (
             summary.state.phase,
+            *((host or HERE,) if several else ()),
             summary.name,
             (summary.preset or summary.strategy)
             + (" (random weights)" if summary.random_weights else ""),
@@ -55,16 +95,30 @@ def runs(workspace: Workspace, figure: str | None, best_first: bool, as_json: bo
             format_accuracy(summary.on_validation(metric)),
             format_accuracy(summary.on_test(metric)),
             _ago(summary.started),
+            summary.device or "-",
         )
-        for summary in found
+        for host, summary in found
     ]
     named = "" if metric == ACCURACY else f" {SHORT_TITLES[metric]}"
-    headers = ("state", "run", "preset", "epochs", f"best val{named}", f"test{named}", "started")
-    echo(table(headers, rows, "lllrrrr"))
-    for summary in found:
-        ended = summary.state.phase in (*ENDED, "interrupted") or summary.state.other_host
-        if ended and summary.state.detail:
-            echo(f"{summary.name}: {summary.state.detail}")
+    first = ("state", "machine", "run") if several else ("state", "run")
+    headers = (*first, "preset", "epochs", f"best val{named}", f"test{named}", "started", "on")
+    echo(table(headers, rows, "l" * len(first) + "lrrrrl"))
+    for host, summary in found:
+        explained = summary.state.phase in (*ENDED, "interrupted", "waiting")
+        if (explained or summary.state.other_host) and summary.state.detail:
+            where = tr("{name} on {host}", name=summary.name, host=host) if host else summary.name
+            echo(f"{where}: {summary.state.detail}")
+
+
+def _ask(hosts: tuple[str, ...], all_hosts: bool) -> "tuple[HostView, ...]":
+    """Ask machines for their runs; print which did not answer."""
+    from workbench.hosts.feed import poll_hosts
+
+    views = poll_hosts(chosen_hosts(hosts, all_hosts))
+    for view in views:
+        if view.problem:
+            print_problem(view, time.time())
+    return views
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """`workbench sweep`: an experiment with several values and seeds, its runs queued together."""
 
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stderr
 from dataclasses import asdict, replace
@@ -16,10 +17,9 @@ from workbench.cli.options import (
     PathArgument,
     complete_keys,
     examples,
-    finish_environment,
     json_option,
-    on_finish_option,
     with_experiment,
+    with_worker,
 )
 from workbench.cli.output import echo, progress_bar
 from workbench.cli.sweep_control import resume_trials, stop_trials
@@ -66,9 +66,9 @@ MAX_SEEDS = 100
 @click.option(
     "--best", type=PathArgument(new=True), metavar="FILE", help="Write the best spec (- prints it)."
 )
-@on_finish_option
 @json_option
 @in_workspace
+@with_worker
 @with_experiment
 def sweep(
     workspace: Workspace,
@@ -84,8 +84,8 @@ def sweep(
     stopping: bool,
     resuming: bool,
     best: Path | None,
-    on_finish: str | None,
     as_json: bool,
+    environment: dict[str, str],
 ) -> None:
     """Train an experiment with several values, and compare them over seeds.
 
@@ -108,7 +108,7 @@ def sweep(
         raise UserError(tr("--prune belongs to a new sweep."))
     if new:
         settings = _trials(vary, table, count, [])
-        chosen = _start_new(workspace, given, settings, seeds or 1, prune or "", on_finish)
+        chosen = _start_new(workspace, given, settings, seeds or 1, prune or "", environment)
     else:
         record = _find(workspace, given)
         if record.kind == TUNE:
@@ -121,11 +121,11 @@ def sweep(
             return
         chosen = Sweep.read(workspace, record)
     if adding:
-        _add(workspace, chosen, (vary, table, count), seeds, on_finish)
+        _add(workspace, chosen, (vary, table, count), seeds, environment)
     elif stopping:
         stop_trials(workspace, chosen)
     elif resuming:
-        resume_trials(workspace, chosen, on_finish)
+        resume_trials(workspace, chosen, environment)
     if best is not None:
         print_best(workspace, chosen, best)
         return
@@ -185,7 +185,7 @@ def _start_new(
     settings: "Sequence[Settings]",
     seeds: int,
     prune: str,
-    on_finish: str | None,
+    environment: dict[str, str],
 ) -> "Sweep":
     from workbench.app.draft import data_stem
     from workbench.runs.sweep import parse_trial_spec, prepare_sweep
@@ -196,14 +196,14 @@ def _start_new(
         given.spec(workspace)  # which says what is missing
     given = _absolute(given)
     trials = _make_trials(workspace, given, settings, seeds)
-    _check(trials)
+    _check(trials, environment)
     source = parse_trial_spec(trials[0]).data.source
     stem = data_stem(workspace, Path(source))
     with progress_bar() as progress:
         made = prepare_sweep(
             workspace, SWEEP, given.name, stem, trials, prune, _recorded(given), progress
         )
-    start(workspace, made, finish_environment(on_finish))
+    start(workspace, made, environment)
     echo(tr("sweep {name}: {runs} queued", name=made.name, runs=plural(len(trials), "run")), True)
     return made
 
@@ -213,7 +213,7 @@ def _add(
     chosen: "Sweep",
     described: tuple[tuple[str, ...], Path | None, int | None],
     seeds: int | None,
-    on_finish: str | None,
+    environment: dict[str, str],
 ) -> None:
     """Add the trials that the options describe, or seeds to those that there are.
 
@@ -233,7 +233,7 @@ def _add(
     given = _restored(chosen)
     trials = _make_trials(workspace, given, settings, seeds or chosen.seeds)
     new = [trial for trial in trials if trial.spec not in {one.spec for one in chosen.trials}]
-    _check(new)
+    _check(new, environment)
     with progress_bar() as progress:
         fetch_weights(new, progress)
     added = add_trials(workspace, chosen, new)
@@ -245,7 +245,7 @@ def _add(
         ),
         err=True,
     )
-    resume_trials(workspace, find_sweep(workspace, chosen.name, SWEEP), on_finish)
+    resume_trials(workspace, find_sweep(workspace, chosen.name, SWEEP), environment)
 
 
 def _make_trials(
@@ -293,11 +293,12 @@ def _with_base(given: ExperimentOptions, tried: "Settings") -> ExperimentOptions
     return replace(given, base=base, settings=given.settings + rest)
 
 
-def _check(trials: "Sequence[SweepTrial]") -> None:
+def _check(trials: "Sequence[SweepTrial]", environment: dict[str, str]) -> None:
     from workbench.machine.preflight import check_before_sweep
     from workbench.runs.sweep import describe_trial, parse_trial_spec
 
-    check_before_sweep([(describe_trial(trial), parse_trial_spec(trial)) for trial in trials])
+    named = [(describe_trial(trial), parse_trial_spec(trial)) for trial in trials]
+    check_before_sweep(named, {**os.environ, **environment})
 
 
 def _absolute(given: ExperimentOptions) -> ExperimentOptions:

@@ -1,10 +1,10 @@
 """What the commands `ladder` and `sweep` share: stop all runs of one, and queue them again."""
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from workbench.cli.group import command_line
-from workbench.cli.options import finish_environment
 from workbench.cli.output import echo
 from workbench.errors import UserError
 from workbench.messages import tr
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def resume_trials(
     workspace: Workspace,
     chosen: "Sweep",
-    on_finish: str | None,
+    environment: dict[str, str],
     changed: "Mapping[int, ExperimentSpec] | None" = None,
 ) -> None:
     """Queue again what is not finished, and print how many runs that is.
@@ -27,7 +27,7 @@ def resume_trials(
     Args:
         workspace: Of the sweep.
         chosen: Whose trials continue.
-        on_finish: Command of --on-finish.
+        environment: Of the workers, beyond this process's own.
         changed: Specs of trials that continue with another one, by index.
 
     Raises:
@@ -38,8 +38,9 @@ def resume_trials(
     from workbench.runs.sweep_queue import start
 
     specs = changed or pending_specs(workspace, chosen)
-    check_before_sweep([(describe_trial(chosen.trials[at]), spec) for at, spec in specs.items()])
-    queued = start(workspace, chosen, finish_environment(on_finish), changed)
+    named = [(describe_trial(chosen.trials[at]), spec) for at, spec in specs.items()]
+    check_before_sweep(named, {**os.environ, **environment})
+    queued = start(workspace, chosen, environment, changed)
     left = runs_on_other_hosts(workspace, chosen)
     for run in left:
         again = command_line(workspace, "resume", run.name, "--queue")

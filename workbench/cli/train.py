@@ -14,15 +14,14 @@ from workbench.cli.options import (
     complete_runs,
     deadline_shortcut,
     examples,
-    finish_environment,
     gpu_option,
-    on_finish_option,
     oom_option,
     queue_option,
     run_argument,
     set_option,
     shortcuts,
     with_experiment,
+    with_worker,
 )
 from workbench.cli.output import echo
 from workbench.errors import UserError
@@ -57,9 +56,9 @@ if TYPE_CHECKING:
     help="The experiment of a run again, with the label fixes of `relabel`.",
 )
 @by_option
-@on_finish_option
 @queue_option
 @in_workspace
+@with_worker
 @with_experiment
 def train(
     workspace: Workspace,
@@ -69,8 +68,8 @@ def train(
     detach: bool,
     resume_on_start: bool,
     by: str | None,
-    on_finish: str | None,
     queue: bool,
+    environment: dict[str, str],
 ) -> None:
     """Train in a process of its own and watch it; Ctrl-C only ends the watching.
 
@@ -83,7 +82,6 @@ def train(
     """
     from workbench.cli.follow import launch_run, watch
 
-    environment = finish_environment(on_finish)
     given = replace(given, settings=given.settings + deadline_shortcut(by))
     if resume_on_start:
         from workbench.cli.scheduled import start_or_resume
@@ -154,13 +152,13 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
 @click.option("--half-batch", is_flag=True, help="Continue with half the batch.")
 @oom_option
 @by_option
-@on_finish_option
 @click.option(
     "--anyway", is_flag=True, help="Do not ask whether a worker on another machine has ended."
 )
 @gpu_option
 @queue_option
 @in_workspace
+@with_worker
 def resume(
     workspace: Workspace,
     run: str,
@@ -170,10 +168,10 @@ def resume(
     half_batch: bool,
     oom: str | None,
     by: str | None,
-    on_finish: str | None,
     anyway: bool,
     gpu: str | None,
     queue: bool,
+    environment: dict[str, str],
 ) -> None:
     """Resume a stopped, failed or interrupted run at its last checkpoint.
 
@@ -188,7 +186,7 @@ def resume(
     folder = find_run(workspace, run)
     _check_state(workspace, folder, summarize(folder).state, anyway)
     settings += shortcuts(gpu, oom) + deadline_shortcut(by)
-    resume_run(folder, settings, half_batch, queue, finish_environment(on_finish))
+    resume_run(folder, settings, half_batch, queue, environment)
     note_running(workspace, folder)
     if detach:
         _show_detached(workspace, folder, queue)

@@ -49,6 +49,7 @@ Work = TypeVar("Work")
 Result = TypeVar("Result")
 
 _PROGRESS_STEPS = 1000
+_processes = 1  # that share the cores, see `share_cores`
 _AHEAD = 4  # results a thread that may wait to be taken: bounds memory, and the end of a Ctrl-C
 
 
@@ -233,16 +234,27 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)  # it would copy
 
 
+def share_cores(processes: int) -> None:
+    """Let this process use its share of the cores for images, while others train beside it."""
+    global _processes
+    _processes = processes
+
+
+def image_threads() -> int:
+    """Return the threads for reading and changing images: one for each core of this process."""
+    return max(len(os.sched_getaffinity(0)) // _processes, 1)
+
+
 def map_in_threads(
     function: Callable[[Work], Result], work: Iterable[Work]
 ) -> Generator[Result, None, None]:
-    """Yield `map(function, work)`, with one thread for each core that this process may use.
+    """Yield `map(function, work)`, in as many threads as `image_threads` returns.
 
     It pays where Pillow decodes, which releases the interpreter lock. Results come in the order
     of the work. Exceptions of `function` are raised here; work that has not started is then
     dropped, as it is when the caller takes no more results.
     """
-    threads = len(os.sched_getaffinity(0))
+    threads = image_threads()
     waiting: deque[Future[Result]] = deque()
     # Pillow warns of odd metadata on stderr, over any progress bar; what matters is in the audit.
     with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:

@@ -38,3 +38,4 @@ class IntRange:
 
 LR_FIND_STEPS = IntRange(30, 100, 10_000)
 TUNE_TRIALS = IntRange(2, 20, 500)
+GPU_SHARE = IntRange(1, 1, 16)  # runs on one device at the same time

@@ -17,9 +17,10 @@ from pydantic import ValidationError
 
 from workbench.machine.environment import GPU_DEVICE, list_folder, read_text
 from workbench.machine.facts import Nvml, NvmlReport
-from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, GpuChoice, choose_gpu
+from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, GpuChoice, choose_gpu, usable_gpus
 from workbench.machine.probe import SMALL_PROBES, run_probe
 from workbench.runs.process import worker_command
+from workbench.runs.queue import holders
 
 NVML_SECONDS = 10.0  # a healthy driver takes a tenth of it
 RECENT_SECONDS = 60.0  # age up to which a report is used instead of asking again
@@ -42,7 +43,9 @@ def find_gpu(
     known: NvmlReport | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> GpuChoice:
-    """Return the device that a run would use now (see `choose_gpu`), with the report behind it.
+    """Return the device that a run would use now, with the report behind it.
+
+    It is the freest of those that the fewest runs use (see `usable_gpus`).
 
     Args:
         requested: "auto", "none" or an index as nvidia-smi counts.
@@ -55,7 +58,8 @@ def find_gpu(
     if requested == NONE:  # a run on the CPU need not wait for a driver that hangs
         return choose_gpu(requested, None, environment)
     report = known if known and is_recent(known) else query_nvml(environment)
-    return replace(choose_gpu(requested, report.nvml, environment), report=report)
+    usable = usable_gpus(requested, report.nvml, environment)
+    return replace(min(usable, key=lambda one: len(holders(one.key))), report=report)
 
 
 def expected_device(requested: int | str, environment: Mapping[str, str] = os.environ) -> str:

@@ -44,6 +44,11 @@ class GpuChoice:
         return self._device.uuid if self._device else ""
 
     @property
+    def key(self) -> str:
+        """What names the device in the queue: its UUID, else its index; CPU's name without one."""
+        return self.uuid or (str(self.gpu.index) if self.gpu else CPU)
+
+    @property
     def device_name(self) -> str:
         """The name in backends: the GPU's or slice's name, "CPU" without one."""
         return (self._device.name if self._device else "") or (self.gpu.name if self.gpu else CPU)
@@ -82,11 +87,20 @@ class GpuChoice:
 def choose_gpu(
     requested: int | str, nvml: Nvml | None, environment: Mapping[str, str] = os.environ
 ) -> GpuChoice:
-    """Return the device of a run.
+    """Return the device of a run, the freest of those that it may use (see `usable_gpus`)."""
+    return usable_gpus(requested, nvml, environment)[0]
+
+
+def usable_gpus(
+    requested: int | str, nvml: Nvml | None, environment: Mapping[str, str] = os.environ
+) -> tuple[GpuChoice, ...]:
+    """Return the devices that a run may use, the freest first; the CPU if there is no other.
+
+    Each slice of a GPU in MIG mode is a device of its own.
 
     Args:
-        requested: "auto" for the freest GPU that CUDA_VISIBLE_DEVICES leaves, or the CPU without
-            one; "none" for the CPU; an index as nvidia-smi counts.
+        requested: "auto" for the GPUs that CUDA_VISIBLE_DEVICES leaves, or the CPU without one;
+            "none" for the CPU; an index as nvidia-smi counts.
         nvml: NVML's report, None without one.
         environment: for CUDA_VISIBLE_DEVICES.
 
@@ -94,17 +108,51 @@ def choose_gpu(
         UserError: there is no such GPU, it does not respond, or the variable hides it.
     """
     if requested == NONE:
-        return GpuChoice(requested, environment={VARIABLE: "-1"})
+        return (GpuChoice(requested, environment={VARIABLE: "-1"}),)
     all_gpus = nvml.gpus if nvml else ()
     seen = read_visibility(environment.get(VARIABLE), all_gpus)
     if requested == AUTO:
         usable = [
-            _candidate(requested, gpu, seen.slices)
+            choice
             for gpu in seen.gpus
             if not gpu.error and (not gpu.mig or gpu.mig_devices or seen.slices)
+            for choice in _candidates(requested, gpu, seen.slices)
         ]
-        return max(usable, key=_freedom, default=GpuChoice(requested))
-    gpu = _named(requested, all_gpus, nvml)
+    else:
+        gpu = _requested(requested, all_gpus, seen, nvml, environment)
+        usable = _candidates(requested, gpu, seen.slices)
+    return tuple(sorted(usable, key=_freedom, reverse=True)) or (GpuChoice(requested),)
+
+
+def gpu_variables(numbers: Sequence[int]) -> dict[str, str]:
+    """Return the variables that leave a process these GPUs, as nvidia-smi counts them."""
+    return {VARIABLE: ",".join(map(str, numbers)), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
+def describe_holders(choice: GpuChoice) -> str:
+    """Return who holds memory of the chosen GPU; "" where nobody does."""
+    holders = []
+    for one in choice.holders:
+        who = "you" if one.own else safe_text(one.user) or "somebody"
+        size = f" {format_gib(one.memory)}" if one.memory else ""
+        name = f", {safe_text(one.name)}" if one.name else ""
+        holders.append(f"{who} (PID {one.pid}{name}){size}")
+    return ", ".join(holders)
+
+
+def _requested(
+    requested: int | str,
+    gpus: Sequence[Gpu],
+    seen: "Visibility",
+    nvml: Nvml | None,
+    environment: Mapping[str, str],
+) -> Gpu:
+    """Return the GPU that a person named.
+
+    Raises:
+        UserError: It does not exist, does not respond, or is hidden.
+    """
+    gpu = _named(requested, gpus, nvml)
     if gpu not in seen.gpus:
         value = environment.get(VARIABLE, "")
         raise UserError(
@@ -140,18 +188,7 @@ def choose_gpu(
             ),
             tr("Choose another, or the CPU with --gpu none; `workbench check` shows more."),
         )
-    return _candidate(requested, gpu, seen.slices)
-
-
-def describe_holders(choice: GpuChoice) -> str:
-    """Return who holds memory of the chosen GPU; "" where nobody does."""
-    holders = []
-    for one in choice.holders:
-        who = "you" if one.own else safe_text(one.user) or "somebody"
-        size = f" {format_gib(one.memory)}" if one.memory else ""
-        name = f", {safe_text(one.name)}" if one.name else ""
-        holders.append(f"{who} (PID {one.pid}{name}){size}")
-    return ", ".join(holders)
+    return gpu
 
 
 def _named(requested: int | str, gpus: Sequence[Gpu], nvml: Nvml | None) -> Gpu:
@@ -177,14 +214,17 @@ def _named(requested: int | str, gpus: Sequence[Gpu], nvml: Nvml | None) -> Gpu:
     )
 
 
-def _candidate(requested: int | str, gpu: Gpu, named: Sequence[MigDevice]) -> GpuChoice:
+def _candidates(requested: int | str, gpu: Gpu, named: Sequence[MigDevice]) -> list[GpuChoice]:
+    """Return a GPU, or its slices; of these only named ones, if any is named."""
     if not gpu.mig:
-        return GpuChoice(requested, gpu, None, _variables(gpu.uuid, gpu.index))
+        return [GpuChoice(requested, gpu, None, _variables(gpu.uuid, gpu.index))]
     parts = [part for part in gpu.mig_devices if part in named]
     if named and not parts:  # named as in old drivers: keep the variable
-        return GpuChoice(requested, gpu, named[0])
-    freest = max(parts or gpu.mig_devices, key=lambda part: part.memory_total - part.memory_used)
-    return GpuChoice(requested, gpu, freest, _variables(freest.uuid, gpu.index))
+        return [GpuChoice(requested, gpu, named[0])]
+    return [
+        GpuChoice(requested, gpu, part, _variables(part.uuid, gpu.index))
+        for part in parts or gpu.mig_devices
+    ]
 
 
 def _variables(uuid: str, index: int) -> dict[str, str]:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from workbench.files import write_atomic
 from workbench.machine.backends import read_keras_settings
+from workbench.paths import cache_folder
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -36,18 +37,6 @@ _VARIABLES = (
 )  # fmt: skip
 # Those that change messages alone.
 _MESSAGES = frozenset({"TF_CPP_MIN_LOG_LEVEL", "TF_CPP_MAX_VLOG_LEVEL"})
-
-
-def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Return $XDG_CACHE_HOME/workbench, else ~/.cache/workbench, without making it.
-
-    As the XDG specification requires, a value that is not an absolute path is ignored.
-    """
-    folder = environment.get("XDG_CACHE_HOME", "")
-    if folder.startswith("/"):
-        return Path(folder, "workbench")
-    home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - never raises
-    return Path(home, ".cache", "workbench")
 
 
 def kept_path(kind: str, identity: Mapping[str, Any], environment: Mapping[str, str]) -> Path:

@@ -37,6 +37,7 @@ def check_before_start(
     queue: bool = False,
     progress: Progress = silent,
     warn: Callable[[str], None] = lambda message: None,
+    environment: Mapping[str, str] = os.environ,
 ) -> GpuChoice:
     """Check whether a run can start; return the device that it would use now.
 
@@ -48,27 +49,33 @@ def check_before_start(
         queue: True for a run that waits: the GPU's memory may be free by then.
         progress: called while the images are listed.
         warn: called with what is doubtful about the layout of the images.
+        environment: of the run's worker.
 
     Raises:
         UserError: the deadline is over, the images, the weights, the backend or the GPU cannot be
             used, or the GPU's free memory cannot hold the training.
     """
     check_deadline(spec.training.deadline, time.time())
-    check_before_training(spec)
+    check_before_training(spec, environment)
     found = open_in(workspace, spec.data.source, progress)
     with_groups(found, spec.data.group)  # refuses a pattern that finds none
     for doubt in found.warnings:
         warn(doubt.message)
     # The worker of a queued run asks the driver when its turn comes.
-    choice = _check_gpu(spec.training.gpu) if queue else find_gpu(spec.training.gpu)
+    gpu = spec.training.gpu
+    choice = _check_gpu(gpu, environment) if queue else find_gpu(gpu, None, environment)
     if not queue:
         require_gpu_memory(spec, len(found.labels), choice)
     dataset_folder(workspace, found, progress)
     return choice
 
 
-def check_before_resume(spec: ExperimentSpec) -> NvmlReport | None:
+def check_before_resume(
+    spec: ExperimentSpec, environment: Mapping[str, str] = os.environ
+) -> NvmlReport | None:
     """Check whether a run can resume; its images may be gone, since it has a pack of them.
+
+    `environment` is that of its worker.
 
     Returns:
         What NVML reported; None where it was not asked.
@@ -77,15 +84,18 @@ def check_before_resume(spec: ExperimentSpec) -> NvmlReport | None:
         UserError: the deadline is over, or the weights, the backend or the GPU cannot be used.
     """
     check_deadline(spec.training.deadline, time.time())
-    check_before_training(spec)
-    return _check_gpu(spec.training.gpu).report
+    check_before_training(spec, environment)
+    return _check_gpu(spec.training.gpu, environment).report
 
 
-def check_before_sweep(specs: Sequence[tuple[str, ExperimentSpec]]) -> None:
+def check_before_sweep(
+    specs: Sequence[tuple[str, ExperimentSpec]], environment: Mapping[str, str] = os.environ
+) -> None:
     """Check whether the trials of a sweep can be trained, one after the other.
 
     Args:
         specs: what is said of each trial, such as "strategy dense", and its spec.
+        environment: of the workers.
 
     Raises:
         UserError: as `check_before_resume`; the trial is named.
@@ -93,11 +103,11 @@ def check_before_sweep(specs: Sequence[tuple[str, ExperimentSpec]]) -> None:
     for name, spec in specs:
         try:
             check_deadline(spec.training.deadline, time.time())
-            check_before_training(spec)
+            check_before_training(spec, environment)
         except UserError as error:
             raise UserError(f"{name}: {error.message}", error.hint) from None
     for requested in dict.fromkeys(spec.training.gpu for _, spec in specs):
-        _check_gpu(requested)
+        _check_gpu(requested, environment)
 
 
 def check_before_training(
@@ -223,7 +233,7 @@ def require_gpu_memory(spec: ExperimentSpec, classes: int, choice: GpuChoice) ->
     """
     if choice.gpu is None or not choice.memory_total:
         return
-    needed = CERTAIN_SHARE * max(cost.memory_bytes for cost in stage_costs(spec, classes))
+    needed = certain_memory(spec, classes)
     if needed <= choice.memory_free:
         return
     batch = max(spec.training.batch_size // 2, 1)
@@ -231,7 +241,7 @@ def require_gpu_memory(spec: ExperimentSpec, classes: int, choice: GpuChoice) ->
         f"Training needs {format_gib(needed)} or more, and GPU {choice.gpu.index} has "
         f"{format_gib(choice.memory_free)} free. {_held_by(choice)}".rstrip(),
         tr(
-            "Wait until it is free (workbench check --watch); or use a smaller "
+            "Let the run wait until it is free (--wait); or use a smaller "
             "batch (training.batch_size = {batch}), the freest GPU "
             "(training.gpu = auto, --gpu auto) or the CPU (training.gpu = none, "
             "--gpu none).",
@@ -240,9 +250,16 @@ def require_gpu_memory(spec: ExperimentSpec, classes: int, choice: GpuChoice) ->
     )
 
 
-def _check_gpu(requested: int | str) -> GpuChoice:
+def certain_memory(spec: ExperimentSpec, classes: int) -> int:
+    """Return the bytes of a GPU that the training certainly needs."""
+    return int(CERTAIN_SHARE * max(cost.memory_bytes for cost in stage_costs(spec, classes)))
+
+
+def _check_gpu(requested: int | str, environment: Mapping[str, str]) -> GpuChoice:
     """Check that the requested GPU exists; without querying the driver where any will do."""
-    return GpuChoice(requested) if requested in (AUTO, NONE) else find_gpu(requested)
+    if requested in (AUTO, NONE):
+        return GpuChoice(requested)
+    return find_gpu(requested, None, environment)
 
 
 def _held_by(choice: GpuChoice) -> str:

@@ -66,8 +66,7 @@ def _system(options: argparse.Namespace) -> Reports:
 
 def _storage(options: argparse.Namespace) -> Reports:
     from workbench.machine.host import read_storage
-    from workbench.machine.kept import cache_folder
-    from workbench.paths import Workspace
+    from workbench.paths import Workspace, cache_folder
 
     workspace = Workspace(options.workspace)
     yield read_storage(workspace, cache_folder(os.environ), os.environ).model_dump(mode="json")

@@ -1,94 +1,23 @@
-"""Runs as text: as cells of the table of home, in two lines, their position and the time left."""
+"""Runs as text: in two lines, their position and the time left."""
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
 from workbench.errors import UserError
 from workbench.experiment.deadline import MAX_DEADLINE, format_moment
-from workbench.experiment.metrics import ACCURACY
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.toml import parse_spec
 from workbench.messages import tr
-from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
+from workbench.render.run_table import VALIDATION, stale_age
 from workbench.runs.events import EpochFinished
 from workbench.runs.fields import whole
 from workbench.runs.history import History, StageRow
-from workbench.runs.state import RunSummary
 from workbench.runs.watch import Runs, RunView
-from workbench.text import format_age, format_seconds, plural, safe_text
+from workbench.text import format_seconds, plural, safe_text
 
-# Columns and their minimum width in cells; "acc" is that of the metric, whichever it is.
-METRIC = "acc"
-COLUMNS = {"state": 13, "run": 17, "strategy": 8, METRIC: 7, "curve": 5, "when": 6}
-STRATEGY = 14  # its cells beside names that do not fit
-PADDING = 2  # cells around a column
-VALIDATION = "v"  # marks an accuracy on validation images
 RECENT_EPOCHS = 3  # whose mean predicts the next ones
-
-
-def column_widths(room: int, runs: Sequence[RunView]) -> dict[str, int]:
-    """Return the cells of each column in `room` cells: whole names if they fit."""
-    positions = (len(_epoch_count(view)) for view in runs if view.running)
-    widths = {**COLUMNS, "when": max(COLUMNS["when"], *positions, 0)}
-    fixed = sum(widths[title] for title in widths if title not in ("run", "strategy"))
-    least = COLUMNS["run"] + STRATEGY  # in a terminal that is too small
-    left = max(room - 2 - PADDING * len(widths) - fixed, least)
-    widths["run"], widths["strategy"] = name_widths(left, runs)
-    widths["curve"] += max(left - widths["run"] - widths["strategy"], 0)
-    return widths
-
-
-def name_widths(room: int, runs: Sequence[RunView]) -> tuple[int, int]:
-    """Return the cells for the names of runs, which have priority, and for their strategies."""
-    names = [len(safe_text(view.name)) for view in runs]
-    recipes = [len(safe_text(view.summary.recipe)) for view in runs]
-    strategy = max([COLUMNS["strategy"], *recipes])
-    name = min(max([COLUMNS["run"], *names]), room - min(strategy, STRATEGY))
-    return name, min(strategy, room - name)
-
-
-def run_cells(
-    view: RunView,
-    widths: Mapping[str, int],
-    utf8: bool,
-    theme: Mapping[str, str],
-    metric: str = ACCURACY,
-) -> tuple[Text, ...]:
-    """Return a run as a row.
-
-    Args:
-        view: the run.
-        widths: cells of each column.
-        utf8: False for ASCII.
-        theme: its variables, for the colours.
-        metric: of `experiment.metrics.METRICS`.
-    """
-    summary = view.summary
-    word = summary.state.phase
-    color = theme.get(STATE_COLORS.get(word, "$foreground").removeprefix("$"), "")
-    measured = [
-        row.val_accuracy if metric == ACCURACY else row.scores.get(metric)
-        for row in view.history.epochs
-    ]
-    return (
-        Text.assemble(f"{word:<11}", " ", state_symbol(word, utf8), style=color),
-        Text(safe_text(view.name, widths["run"])),
-        Text(safe_text(summary.recipe, widths["strategy"])),
-        _metric_cell(summary, metric),
-        Text(sparkline(measured, widths["curve"], utf8)),
-        Text(_when(view)),
-    )
-
-
-def _metric_cell(summary: RunSummary, metric: str) -> Text:
-    """Return the metric on test images, else on validation images, which is marked."""
-    reached, validation = summary.on_test(metric), summary.on_validation(metric)
-    if reached is not None:
-        return Text(f"{reached:.3f}")
-    return Text("-") if validation is None else Text(f"{validation:.3f} {VALIDATION}", style="dim")
 
 
 def describe_runs(runs: Runs) -> str:
@@ -115,8 +44,13 @@ def describe_run(view: RunView) -> Text:
     if summary.test_accuracy is not None:
         parts.append(f"test {summary.test_accuracy:.4f}")
     text = Text(", ".join(parts))
+    if view.host:
+        age = stale_age(view)
+        where = tr("on {host}", host=safe_text(view.host, 40))
+        text.append(f", {where}" + (tr(", as it was {age} ago", age=age) if age else ""))
     if summary.state.detail:
-        text.append(f"\n{summary.state.phase}: {summary.state.detail}", style="dim")
+        where = f" on {summary.device}" if view.running and summary.device else ""
+        text.append(f"\n{summary.state.phase}{where}: {summary.state.detail}", style="dim")
     return text
 
 
@@ -129,10 +63,10 @@ def _best_epoch_note(view: RunView) -> str:
 
 
 def matches_filter(view: RunView, wanted: str) -> bool:
-    """Return whether its name, preset, strategy, state or data contains the filter."""
+    """Return whether its name, preset, strategy, state, data or machine contains the filter."""
     summary = view.summary
-    parts = (view.name, summary.preset or "", summary.strategy, summary.state.phase, summary.data)
-    return wanted.lower() in " ".join(parts).lower()
+    parts = (summary.preset or "", summary.strategy, summary.state.phase, summary.data, view.host)
+    return wanted.lower() in " ".join((view.name, *parts)).lower()
 
 
 def empty_table_text(wanted: str, trash: bool) -> Text:
@@ -157,20 +91,6 @@ def empty_table_text(wanted: str, trash: bool) -> Text:
         )
         + (tr("\nu  restore the run that was deleted last") if trash else "")
     )
-
-
-def _when(view: RunView) -> str:
-    """Return the position of a running run; the age of another's last event."""
-    if view.running:
-        return _epoch_count(view)
-    if view.summary.last_sign is None:
-        return "-"
-    return format_age(max(time.time() - view.summary.last_sign, 0))
-
-
-def _epoch_count(view: RunView) -> str:
-    total = view.summary.epochs_total
-    return f"{view.summary.epochs_done}/{total}" if total else "begun"
 
 
 def format_position(view: RunView) -> str:

@@ -1,31 +1,20 @@
-"""Start a detached worker, request it to stop, let it wait for its turn, follow its events.
+"""Start a detached worker, request it to stop, follow its events.
 
-Only one of the queued runs of a workspace uses the GPU at a time. A queued run has its worker, and
-so its lock, from the start, and a ticket: a file in its control folder with the time at which it
-was queued. A locked run without a ticket is running; of the locked ones with a ticket the earliest
-is next. A worker removes its ticket when its turn comes.
-
-Two workers never start at once: tickets are drawn from one clock after the lock was taken, so a
-run that appears only after another has listed the runs has a later ticket; and a worker that lists
-them again sees the lock of the run that went ahead, with an earlier ticket or with none.
+A queued run has its worker, and so its lock, from the start; see `queue`.
 """
 
 import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.messages import tr
-from workbench.paths import Workspace
-from workbench.progress import Progress
 from workbench.runs.event_log import EventReader, EventWriter, read_status
 from workbench.runs.events import (
-    WAITING_PHASE,
     End,
     Event,
     Interrupted,
@@ -33,7 +22,7 @@ from workbench.runs.events import (
     RunFailed,
     Session,
 )
-from workbench.runs.folder import RunFolder, list_runs
+from workbench.runs.folder import RunFolder
 from workbench.runs.lock import is_locked, may_run_elsewhere, name_holder, take_lock, this_host
 from workbench.runs.process import (
     WORKER_MODULE,
@@ -42,18 +31,11 @@ from workbench.runs.process import (
     start_worker,
     train_command,
 )
+from workbench.runs.queue import NotWritable, draw_ticket
 from workbench.text import safe_text
 
 POLL_SECONDS = 0.2  # between two polls of a run that is followed
 _STOP = "stop"
-TURN_SECONDS = 0.5  # between two polls of a run that waits
-# A sign of life for readers of the events on another machine, which do not see the lock.
-REPEAT_SECONDS = 60.0
-_TICKET = "queued"
-
-
-class NotWritable(UserError):  # noqa: N818 - a state, not a fault
-    """The run's folder cannot be written, so nothing was started."""
 
 
 def launch(
@@ -75,7 +57,7 @@ def launch(
     Args:
         folder: of the run.
         resume: True to continue at the last checkpoint.
-        queue: True if the worker waits for runs that are running or queued (see `wait_for_turn`).
+        queue: True if the worker waits for a device that no other run uses (see `queue`).
         environment: variables of the worker in addition to those of this process.
         module: Python module to run; tests have workers of their own.
         warm: a worker on standby, used if it is as a new one would be.
@@ -87,7 +69,7 @@ def launch(
 
     Raises:
         RunLocked: A worker trains the run.
-        NotWritable: The disk is full, or the folder is not writable.
+        NotWritable: The disk is full, or the folder of the run or of the queue is not writable.
         UserError: No process could be started, or the file system has no locks.
     """
     with _disk_errors(folder):
@@ -100,8 +82,7 @@ def launch(
             if gpu_report is not None:
                 folder.control.mkdir(exist_ok=True)
                 write_atomic(folder.gpu_report_path, gpu_report)
-            if queue:
-                draw_ticket(folder)
+            draw_ticket(folder, queue)
             command = train_command(module, folder.path, descriptor, resume)
             launched = Launched.read(
                 {"resume": resume, "queued": queue, "argv": command, **this_host()}
@@ -217,83 +198,3 @@ def _start(
             reason = f"The worker could not be started: {safe_text(error)}."
             events.write(RunFailed(message=reason))
             raise UserError(reason) from None
-
-
-def draw_ticket(folder: RunFolder) -> None:
-    """Append a run to the queue; only the holder of its lock may."""
-    folder.control.mkdir(exist_ok=True)
-    # This clock never goes back; tickets from before a reboot belong to locks that are gone.
-    write_atomic(_ticket_path(folder), str(time.monotonic_ns()))
-
-
-def is_waiting(folder: RunFolder) -> bool:
-    """Return True if a locked run still waits for its turn."""
-    return _ticket(folder) is not None
-
-
-def wait_for_turn(
-    folder: RunFolder,
-    progress: Progress,
-    should_stop: Callable[[], bool],
-    poll: float = TURN_SECONDS,
-    is_next: Callable[[], None] = lambda: None,
-) -> None:
-    """Return once no run is ahead; at once if the run was not queued.
-
-    Args:
-        folder: of the run.
-        progress: called with "wait for RUN" when that changes, once a minute, and on a request to
-            stop, for which it raises.
-        should_stop: returns True once a stop was requested.
-        poll: seconds between two polls.
-        is_next: called once, when all runs ahead are running; it may take long.
-    """
-    reported, last, is_later = "", 0.0, True
-    while ahead := all_ahead(folder):
-        _, _, first = ahead[0]
-        now = time.monotonic()
-        if should_stop() or first.name != reported or now - last >= REPEAT_SECONDS:
-            progress(WAITING_PHASE + first.name, 0, 0)
-            reported, last = first.name, now
-        if is_later and all(ticket is None for ticket, _, _ in ahead):
-            is_later = False
-            is_next()
-        time.sleep(poll)
-    _ticket_path(folder).unlink(missing_ok=True)
-
-
-def all_ahead(folder: RunFolder) -> list[tuple[int | None, str, RunFolder]]:
-    """Return ticket, name and folder of all runs ahead of a queued run, running ones first.
-
-    [] if it is not queued.
-    """
-    own = _ticket(folder)
-    if own is None:
-        return []
-    ahead = []
-    for other in list_runs(Workspace(folder.path.parent.parent)):
-        if other.name == folder.name or not _is_locked(other):
-            continue
-        ticket = _ticket(other)
-        if ticket is None or (ticket, other.name) < (own, folder.name):
-            ahead.append((ticket, other.name, other))
-    return sorted(ahead, key=lambda one: (one[0] or 0, one[1]))
-
-
-def _ticket_path(folder: RunFolder) -> Path:
-    return folder.control / _TICKET
-
-
-def _ticket(folder: RunFolder) -> int | None:
-    """Return when the run was queued; None if it is not, or if the ticket is unreadable."""
-    with contextlib.suppress(OSError, ValueError):
-        return int(_ticket_path(folder).read_text(encoding="ascii"))
-    return None
-
-
-def _is_locked(folder: RunFolder) -> bool:
-    """Return False also for a run of another user whose lock cannot be read."""
-    try:
-        return is_locked(folder.lock_path)
-    except PermissionError:
-        return False

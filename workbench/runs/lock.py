@@ -10,8 +10,10 @@ import fcntl
 import os
 import socket
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import UserError
@@ -115,6 +117,28 @@ def is_locked(path: Path) -> bool:
     return kind != fcntl.F_UNLCK
 
 
+@dataclass(frozen=True)
+class Observer:
+    """The machine from which a run is seen: its name, its locks and its clock.
+
+    Attributes:
+        host: the machine's name, "" if its locks cannot be seen: then the age of events decides.
+        boot_id: changes with every boot.
+        holds_lock: whether a lock is held on that machine.
+        now: its clock, in unix seconds.
+    """
+
+    host: str
+    boot_id: str
+    holds_lock: Callable[[Path], bool]
+    now: Callable[[], float]
+
+
+def this_observer() -> Observer:
+    """Return this machine."""
+    return Observer(**this_host(), holds_lock=is_locked, now=lambda: time.time())
+
+
 def this_host() -> dict[str, str]:
     """Return `host`, the machine's name, and `boot_id`, which changes with every boot.
 
@@ -123,21 +147,23 @@ def this_host() -> dict[str, str]:
     return {"host": socket.gethostname(), "boot_id": boot_id()}
 
 
-def on_another_host(worker: Session) -> bool:
+def on_another_host(worker: Session, here: Observer | None = None) -> bool:
     """Return True if a worker ran on another machine, whose locks are not visible here."""
-    here = this_host()
+    here = here or this_observer()
     known = bool(worker.host)
-    return known and worker.host != here["host"] and worker.boot_id != here["boot_id"]
+    return known and worker.host != here.host and worker.boot_id != here.boot_id
 
 
-def may_run_elsewhere(worker: Session | None, last_sign: float | None, now: float) -> bool:
+def may_run_elsewhere(
+    worker: Session | None, last_sign: float | None, now: float, here: Observer | None = None
+) -> bool:
     """Return True if a worker on another machine wrote an event not long ago.
 
     An event from the future was written by a wrong clock: a small difference counts as any other;
     a large one counts as silence, or a clock set back would make a run look alive for ever.
     Times are unix seconds.
     """
-    if last_sign is None or worker is None or not on_another_host(worker):
+    if last_sign is None or worker is None or not on_another_host(worker, here):
         return False
     return abs(now - last_sign) < SILENCE_SECONDS
 

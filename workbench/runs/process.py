@@ -42,9 +42,13 @@ def worker_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-u", "-X", "faulthandler", "-m", module, *arguments]
 
 
-def train_command(module: str, folder: Path, lock: int, resume: bool) -> list[str]:
-    """Return the command line of a worker that trains a run and inherits its lock."""
+def train_command(
+    module: str, folder: Path, lock: int, resume: bool, slots: Sequence[int] = ()
+) -> list[str]:
+    """Return the command line of a worker that trains a run and inherits its lock, and slots."""
     arguments = ["train", str(folder.absolute()), "--lock-fd", str(lock)]
+    for slot in slots:
+        arguments += ["--slot-fd", str(slot)]
     return worker_command(module, *arguments, *(["--resume"] if resume else []))
 
 

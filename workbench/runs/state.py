@@ -4,7 +4,6 @@ A spec is its TOML tables, unchecked (`read_tables`); times are unix seconds.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -19,7 +18,13 @@ from workbench.runs.events import OUT_OF_TIME, Event, MachineSample
 from workbench.runs.fields import spec_table, whole
 from workbench.runs.folder import RunFolder, read_tables
 from workbench.runs.history import History, describe_early_end, fold, with_status
-from workbench.runs.lock import is_locked, may_run_elsewhere, on_another_host, this_host
+from workbench.runs.lock import (
+    Observer,
+    is_locked,
+    may_run_elsewhere,
+    on_another_host,
+    this_observer,
+)
 from workbench.text import format_seconds, safe_text
 
 ENDED = ("finished", "stopped", "pruned", "failed")
@@ -47,20 +52,20 @@ def describe_end(history: History, now: float) -> str:
     return _first_line(history.message) + (f" ({details})" if details else "")
 
 
-def describe_interruption(history: History, now: float) -> str:
+def describe_interruption(history: History, now: float, here: Observer | None = None) -> str:
     """Describe a run without a final event: "killed or crashed at 03:12, epoch 7 of 30".
 
     The description includes a reboot of the machine, or that hardly any memory was left.
     """
-    worker = history.worker
+    worker, here = history.worker, here or this_observer()
     if not worker:
         return tr("it was never started")
     time, position = describe_time(history.last_sign, now), describe_position(history)
-    if on_another_host(worker):
+    if on_another_host(worker, here):
         return _join(describe_silence(history, now), "", position)
     if not worker.boot_id:
         return _join(tr("killed, or the machine went down"), time, position)
-    if worker.boot_id != this_host()["boot_id"]:
+    if worker.boot_id != here.boot_id:
         return _join(tr("the machine was restarted; the last sign of life was"), time, position)
     return _join(tr("killed or crashed"), time, position) + _describe_memory(history.machine)
 
@@ -196,6 +201,7 @@ class RunSummary:
         val_scores: other metrics of the same epoch, where they were measured: monitored ones, or
             all if the final evaluation was on validation images.
         test_scores: other metrics on test images.
+        device: that it uses, or used last: "GPU 1"; "" for the CPU, or before it has one.
     """
 
     name: str
@@ -212,6 +218,7 @@ class RunSummary:
     last_sign: float | None
     val_scores: Mapping[str, float] = field(default_factory=dict)
     test_scores: Mapping[str, float] = field(default_factory=dict)
+    device: str = ""
 
     def on_test(self, metric: str) -> float | None:
         """Return a metric of `experiment.metrics.METRICS` on test images, if it was measured."""
@@ -254,13 +261,15 @@ def run_state(
     history: History,
     locked: bool,
     now: float | None = None,
+    here: Observer | None = None,
 ) -> RunState:
-    """Determine the state of a run from its history, now or at another time.
+    """Determine the state of a run from its history, now or at another time, here or elsewhere.
 
     `locked` is the result of `is_locked` BEFORE the events were read: a worker that had released
     the lock by then has written all its events.
     """
-    now = time.time() if now is None else now
+    here = here or this_observer()
+    now = here.now() if now is None else now
     if history.phase == "finished":
         return RunState("finished", False, describe_early_end(history))
     if history.phase in ENDED:
@@ -269,14 +278,15 @@ def run_state(
     if locked:
         return RunState(history.phase, False, _describe_progress(history))
     worker = history.worker
-    other_host = safe_text(worker.host) if worker and on_another_host(worker) else ""
-    if may_run_elsewhere(worker, history.last_sign, now):
+    other_host = safe_text(worker.host) if worker and on_another_host(worker, here) else ""
+    if may_run_elsewhere(worker, history.last_sign, now, here):
         silence = describe_silence(history, now)
         return RunState(history.phase, False, silence, other_host=other_host)
     resume = _describe_next(folder, spec, history)
     if other_host:
         resume = f"asks whether it has ended, and {resume}"
-    return RunState("interrupted", True, describe_interruption(history, now), resume, other_host)
+    why = describe_interruption(history, now, here)
+    return RunState("interrupted", True, why, resume, other_host)
 
 
 def summarize(
@@ -334,6 +344,7 @@ def make_summary(
         last_sign=history.last_sign,
         val_scores={**({} if on_test else scores), **(kept.scores if kept else {})},
         test_scores=scores if on_test else {},
+        device=f"GPU {history.gpu.index}" if history.gpu and history.gpu.index is not None else "",
     )
 
 

@@ -15,8 +15,9 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run, safe_stem
-from workbench.runs.launch import is_waiting, launch, request_stop
+from workbench.runs.launch import launch, request_stop
 from workbench.runs.lock import RunLocked, is_locked
+from workbench.runs.queue import is_waiting
 from workbench.runs.sweep import (
     Sweep,
     SweepTrial,

@@ -1,7 +1,7 @@
 """Runs as they change: each poll reads only what was appended since the last one."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from workbench.runs.events import Session, StageStarted
 from workbench.runs.fields import spec_table
 from workbench.runs.folder import RunFolder, list_runs, read_tables
 from workbench.runs.history import History, fold, with_status
-from workbench.runs.lock import is_locked
+from workbench.runs.lock import Observer, this_observer
 from workbench.runs.state import RunState, RunSummary, make_summary, run_state
 from workbench.text import safe_text
 
@@ -26,17 +26,26 @@ class RunView:
 
     Attributes:
         spec: its TOML tables, unchecked.
+        host: the machine it was read from, by the name that it has in the settings; "" for here.
+        seen: when it was read there, in unix seconds of this clock; None for here.
     """
 
     folder: RunFolder
     summary: RunSummary
     history: History
     spec: dict[str, Any]
+    host: str = ""
+    seen: float | None = None
 
     @property
     def name(self) -> str:
         """Name of the run."""
         return self.folder.name
+
+    @property
+    def key(self) -> str:
+        """Name of the run among those of all machines; no name contains a colon."""
+        return f"{self.host}:{self.name}" if self.host else self.name
 
     @property
     def running(self) -> bool:
@@ -51,8 +60,17 @@ class RunView:
 Runs = tuple[RunView, ...]
 
 
+def in_order(views: Iterable[RunView]) -> Runs:
+    """Return running runs first, then by their start, the newest first."""
+    return tuple(sorted(views, key=lambda view: (not view.running, -(view.summary.started or 0.0))))
+
+
 class RunWatch:
     """What is known of a run; `poll` updates it.
+
+    Args:
+        folder: of the run.
+        here: from where it is seen, by default this machine.
 
     Attributes:
         history: of all events read so far, and of the status.
@@ -60,8 +78,9 @@ class RunWatch:
         spec: its TOML tables, unchecked.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, here: Observer | None = None) -> None:
         self.folder = folder
+        self.here = here or this_observer()
         self.history = History()
         self.state = RunState("interrupted", False, "")
         self.spec: dict[str, Any] = read_tables(folder)
@@ -75,11 +94,11 @@ class RunWatch:
         before = self.history, self.state
         try:
             # Queried before reading: everything a worker wrote before it released the lock is read.
-            locked = is_locked(self.folder.lock_path)
+            locked = self.here.holds_lock(self.folder.lock_path)
             if self._read_new_events() | self._has_new_status():
                 news = [] if self._reader.more else read_status(self.folder.status_path)
                 self.history = with_status(self._logged, news)
-            self.state = run_state(self.folder, self.spec, self.history, locked)
+            self.state = run_state(self.folder, self.spec, self.history, locked, here=self.here)
         except OSError as error:
             reason = f"cannot be read: {safe_text(error.strerror)}"
             self.state = RunState("interrupted", False, reason)
@@ -128,10 +147,20 @@ class RunFeed:
 
     Args:
         on_change: called in the thread with all runs, running ones first, then the newest.
+        here: from where they are seen, by default this machine.
+
+    Attributes:
+        here: as given; may change between two polls.
     """
 
-    def __init__(self, workspace: Workspace, on_change: Callable[[Runs], None]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        on_change: Callable[[Runs], None] = lambda runs: None,
+        here: Observer | None = None,
+    ) -> None:
         self._workspace = workspace
+        self.here = here or this_observer()
         self._on_change = on_change
         self._watches: dict[str, RunWatch] = {}
         self._views: dict[str, RunView] = {}
@@ -144,7 +173,7 @@ class RunFeed:
             if changed or first:
                 self._on_change(self.views())
                 first = False
-            if not any(watch.more for watch in self._watches.values()):
+            if not self.more:
                 time.sleep(seconds)
 
     def poll(self) -> bool:
@@ -158,12 +187,19 @@ class RunFeed:
             changed = True
         for name, folder in folders.items():
             if (watch := self._watches.get(name)) is None:
-                watch = self._watches[name] = RunWatch(folder)  # which reads the spec
+                watch = RunWatch(folder, self.here)  # which reads the spec
+                self._watches[name] = watch
+            watch.here = self.here
             if watch.poll() or name not in self._views:
                 self._views[name] = RunView(folder, watch.summary, watch.history, watch.spec)
                 changed = True
         self._views = {name: self._views[name] for name in folders}
         return changed
+
+    @property
+    def more(self) -> bool:
+        """True if the last poll left events unread because of its bound."""
+        return any(watch.more for watch in self._watches.values())
 
     def views(self) -> Runs:
         """Return all runs: running ones first, then by their start, the newest first.
@@ -171,9 +207,4 @@ class RunFeed:
         Of two that started in the same millisecond the one that was made last comes first, also
         if it was deleted in between and restored.
         """
-        return tuple(
-            sorted(
-                self._views.values(),
-                key=lambda view: (not view.running, -(view.history.started or 0.0)),
-            )
-        )
+        return in_order(self._views.values())

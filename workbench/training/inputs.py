@@ -20,6 +20,7 @@ from threading import Event, Lock
 import numpy as np
 
 from workbench.datasets.augment import as_numbers, augment, draw
+from workbench.datasets.decoding import image_threads
 from workbench.experiment.augmentation import AugmentationSpec
 from workbench.training.data import WINDOW
 
@@ -89,14 +90,14 @@ def train_batches(
         batch_size: images a batch.
         start_step: the first batch; earlier ones are skipped at no cost.
         augmentation: None leaves images unchanged.
-        workers: threads; None: one for each core this process may use.
+        workers: threads; None: as many as `image_threads` returns.
         prefetch: batches prepared in advance, which bounds memory; None: one for each thread and
             one more, but no more than AHEAD_BYTES, and two at least.
 
     Yields:
         An iterator over (b, h, w, c) of the images' type; the last batch may be smaller.
     """
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or image_threads()
     batch_bytes = max(batch_size * images.nbytes // max(len(images), 1), 1)
     prefetch = prefetch or max(min(workers + 1, AHEAD_BYTES // batch_bytes), 2)
     closing, ahead = Event(), ReadAhead(images, order)

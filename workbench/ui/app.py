@@ -17,11 +17,14 @@ from textual.theme import Theme
 from textual.worker import get_current_worker
 
 from workbench.app.draft_writer import DraftWriter
+from workbench.hosts.feed import HostFeed
+from workbench.hosts.mirror import HostView
 from workbench.machine.terminal_graphics import Graphics
 from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS, supports_utf8
 from workbench.runs.sweep_record import LADDER, SWEEP, SweepRecord, list_records
 from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
+from workbench.settings import read_settings
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen, notify_error
 from workbench.ui.keys import KeyBuffer
 from workbench.ui.pixels import PixelLayer
@@ -51,6 +54,18 @@ class RunsChanged(Message):
     def can_replace(self, message: Message) -> bool:
         """Drop older messages."""
         return isinstance(message, RunsChanged)
+
+
+class HostsChanged(Message):
+    """What is known of the other machines; replaces an older message of its kind."""
+
+    def __init__(self, hosts: Sequence[HostView]) -> None:
+        super().__init__()
+        self.hosts = hosts
+
+    def can_replace(self, message: Message) -> bool:
+        """Drop older messages."""
+        return isinstance(message, HostsChanged)
 
 
 class WorkbenchApp(BaseApp):
@@ -92,6 +107,8 @@ class WorkbenchApp(BaseApp):
         self._ascii = AsciiFilter()  # a single one: Textual caches drawn lines by their filters
         self.pixels = PixelLayer(self, graphics or Graphics())
         self.runs = ()
+        self.hosts = ()
+        self._host_feed = HostFeed({}, lambda hosts: None)
         self.sweeps = ()
         self.warm = None
         self.lesson_input = None
@@ -114,6 +131,7 @@ class WorkbenchApp(BaseApp):
         if self.first:
             self.open(*self.first)
         self._watch_runs()
+        self._watch_hosts()
         if not self.is_headless:
             self.call_after_refresh(self._preload)
             self.set_interval(COLLECT_SECONDS, self._collector.poll)
@@ -128,6 +146,7 @@ class WorkbenchApp(BaseApp):
 
     def on_unmount(self) -> None:
         """Close the warm worker and finish writing drafts."""
+        self._host_feed.stop()
         self.cool_down()
         self.draft_writer.flush()
 
@@ -214,6 +233,14 @@ class WorkbenchApp(BaseApp):
         """Store the newest runs and notify the screens."""
         self.sweeps = message.sweeps
         self.runs = message.runs
+        self._show_runs()
+
+    def on_hosts_changed(self, message: HostsChanged) -> None:
+        """Store what is known of the other machines and notify the screens."""
+        self.hosts = message.hosts
+        self._show_runs()
+
+    def _show_runs(self) -> None:
         if not self.is_running:  # it is closing, and its screens have lost widgets
             return
         for screen in self.screen_stack:
@@ -237,6 +264,18 @@ class WorkbenchApp(BaseApp):
             self.post_message(RunsChanged(runs, tuple(sweeps)))
 
         RunFeed(self.workspace, post).run(lambda: worker.is_cancelled, self.poll_seconds)
+
+    def _watch_hosts(self) -> None:
+        """Start to read the runs of the machines in the settings; show what is wrong with them."""
+        settings, notes = read_settings()
+        for note in notes:
+            self.notify(note, severity="warning")
+
+        def post(hosts: Sequence[HostView]) -> None:
+            self.post_message(HostsChanged(hosts))
+
+        self._host_feed = HostFeed(settings.hosts, post)
+        self._host_feed.start()
 
     def action_suspend_process(self) -> None:
         """Give the terminal back to the shell until `fg`."""

@@ -1,6 +1,6 @@
 """What every screen stands on: the app as screens know it, work in a thread, the base class."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from workbench.app.draft_writer import DraftWriter
+from workbench.hosts.mirror import HostView
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.process import WarmWorker
@@ -67,6 +68,7 @@ class BaseApp(App[None]):
         poll_seconds: seconds between two polls of the runs, more over a slow line.
         utf8: whether the terminal shows more than ASCII.
         runs: all runs of the workspace, updated twice a second.
+        hosts: other machines of the settings and their runs, updated in the background.
         sweeps: records of all ladders and sweeps, updated with the runs.
         pixels: draws pictures in pixels where the terminal can.
         warm: a worker for the next run, started while a person sets up an experiment.
@@ -78,6 +80,7 @@ class BaseApp(App[None]):
     poll_seconds: float
     utf8: bool
     runs: Runs
+    hosts: Sequence[HostView]
     sweeps: tuple[SweepRecord, ...]
     pixels: PixelLayer
     warm: WarmWorker | None

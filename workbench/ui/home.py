@@ -1,7 +1,7 @@
 """Home: the runs, newest first, and the way to all other screens."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -9,29 +9,27 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Static
-from textual.widgets.data_table import ColumnKey
 
 from workbench.app.table_settings import TableSettings, read_settings, settings_path
-from workbench.experiment.metrics import ACCURACY, METRICS, SHORT_TITLES
+from workbench.experiment.metrics import METRICS
+from workbench.hosts.fetch import describe_problem
 from workbench.messages import tr
 from workbench.render.runs import (
-    COLUMNS,
-    METRIC,
-    column_widths,
     describe_run,
     describe_runs,
     empty_table_text,
     matches_filter,
-    run_cells,
 )
 from workbench.runs.sweep_record import LADDER, SWEEP
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
-from workbench.runs.watch import Runs, RunView
+from workbench.runs.watch import Runs, RunView, in_order
 from workbench.text import plural, safe_text
 from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.dialogs import PickName
+from workbench.ui.fetch import ask_to_fetch
 from workbench.ui.run_actions import (
     compare_run,
     confirm_and_run,
@@ -39,6 +37,7 @@ from workbench.ui.run_actions import (
     resume_run,
     stop_run,
 )
+from workbench.ui.run_table import RunTable
 
 # Offered if possible.
 OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders", "settings", "sort")
@@ -46,76 +45,6 @@ TRASH, FILTER = (
     tr("to the trash, from which u restores it"),
     tr("by a part of name, strategy or state"),
 )
-
-
-class RunTable(DataTable[Text]):
-    """A row for each run; columns as wide as the terminal allows."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "Open", id="open"),
-        Binding("home", "scroll_top", tr("First run"), show=False),
-        Binding("end", "scroll_bottom", tr("Last run"), show=False),
-    ]
-
-    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
-        super().__init__(id=id, cursor_type="row")
-
-    def on_mount(self) -> None:
-        """Add the columns."""
-        for title, width in COLUMNS.items():
-            self.add_column(title, key=title, width=width)
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the runs, from the top."""
-        return [key.value or "" for key in self.rows]
-
-    @property
-    def chosen(self) -> str | None:
-        """The name of the run under the cursor."""
-        if not self.row_count:
-            return None
-        return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
-
-    def fill(self, runs: Sequence[RunView], utf8: bool, metric: str = ACCURACY) -> None:
-        """Show these runs: new rows if the runs are others, else only the cells that changed.
-
-        Args:
-            runs: a row each.
-            utf8: False for ASCII.
-            metric: that is shown.
-        """
-        column = self.columns[ColumnKey(METRIC)]
-        if column.label.plain != SHORT_TITLES[metric]:
-            column.label = Text(SHORT_TITLES[metric])
-            self.refresh(layout=True)
-        widths, theme = column_widths(self.app.size.width, runs), self.app.theme_variables
-        self._fit(widths)
-        rows = {view.name: run_cells(view, widths, utf8, theme, metric) for view in runs}
-        names = list(rows)
-        if names != self.names:
-            row = names.index(self.chosen) if self.chosen in names else self.cursor_row
-            self.clear()
-            for name, cells in rows.items():
-                self.add_row(*cells, key=name)
-            self.move_cursor(row=row)  # if its run is gone, to the next one
-            return
-        for name, cells in rows.items():
-            for title, cell in zip(COLUMNS, cells, strict=True):
-                if self.get_cell(name, title) != cell:
-                    self.update_cell(name, title, cell)
-
-    def move_to(self, name: str) -> None:
-        """Move the cursor to a run that is shown."""
-        self.move_cursor(row=self.get_row_index(name))
-
-    def _fit(self, widths: Mapping[str, int]) -> None:
-        """Set the widths of the columns if they differ."""
-        columns = [self.columns[ColumnKey(title)] for title in COLUMNS]
-        if [column.width for column in columns] != list(widths.values()):
-            for column, width in zip(columns, widths.values(), strict=True):
-                column.width = width
-            self.refresh(layout=True)
 
 
 class HomeScreen(WorkbenchScreen):
@@ -152,18 +81,21 @@ class HomeScreen(WorkbenchScreen):
     _names_before: Sequence[str] = ()  # of the runs shown when another screen opened
 
     def compose_body(self) -> ComposeResult:
-        """Yield the filter, hidden at first; the table; a hint if it is empty; the detail."""
+        """Yield filter, hidden at first; table; a hint if it is empty; machines; the detail."""
         yield Input(placeholder=tr("part of a name, strategy or state"), id="filter")
         yield RunTable(id="runs")
         yield Static(id="nothing")
-        yield Static(id="detail")
+        with Vertical(id="foot"):
+            yield Static(id="hosts")
+            yield Static(id="detail")
 
     def heading(self) -> Text:
         """Return the workspace and the number of its runs."""
-        runs = self.workbench.runs
         text = Text("workbench", style="bold")
         text.append(f"  {safe_text(self.workbench.workspace.root, 60)}", style="dim")
-        text.append(f"   {describe_runs(runs)}")
+        text.append(f"   {describe_runs(self._everywhere())}")
+        if hosts := self.workbench.hosts:
+            text.append(tr(" on {count} machines", count=len(hosts) + 1))
         if self._settings.best_first:
             text.append(tr(", best {metric} first", metric=METRICS[self._settings.metric]))
         kinds = Counter(sweep.kind for sweep in self.workbench.sweeps)
@@ -185,7 +117,8 @@ class HomeScreen(WorkbenchScreen):
         self.workbench.cool_down()  # no experiment is being set up now
         self.runs_changed(self.workbench.runs)
         table = self.query_one(RunTable)
-        started = [name for name in table.names if name not in self._names_before]
+        here = {view.key for view in self.workbench.runs}
+        started = [name for name in table.names if name in here.difference(self._names_before)]
         if self._names_before and started:
             table.move_to(started[0])
         self._names_before = ()
@@ -204,11 +137,17 @@ class HomeScreen(WorkbenchScreen):
         if not self.is_current:
             return
         wanted = self.query_one("#filter", Input).value
-        shown = [view for view in runs if matches_filter(view, wanted)]
+        shown = [view for view in self._everywhere() if matches_filter(view, wanted)]
         if self._settings.best_first:
             shown.sort(key=lambda view: view.summary.rank(self._settings.metric))
         table = self.query_one(RunTable)
-        table.fill(shown, self.workbench.utf8, self._settings.metric)
+        hosts = self.workbench.hosts
+        table.fill(shown, self.workbench.utf8, self._settings.metric, bool(hosts))
+        problems = [describe_problem(host) for host in hosts if host.problem]
+        line = self.query_one("#hosts", Static)
+        line.display = bool(problems)
+        if problems:
+            line.update(Text("\n".join(problems)))
         table.display = bool(shown)
         if shown and not self.focused:  # it lost the focus when its last row went
             table.focus()
@@ -223,6 +162,11 @@ class HomeScreen(WorkbenchScreen):
             self._names = names
             in_background(self, lambda: list_trash(self.workbench.workspace), self._offer_trash)
 
+    def _everywhere(self) -> Runs:
+        """Return the runs of this machine and of the others."""
+        others = [view for host in self.workbench.hosts for view in host.runs]
+        return in_order((*self.workbench.runs, *others)) if others else self.workbench.runs
+
     def _offer_trash(self, found: Sequence[TrashedRun]) -> None:
         self._trash = found
         self.runs_changed(self.workbench.runs)
@@ -231,7 +175,7 @@ class HomeScreen(WorkbenchScreen):
     def _show_detail(self) -> None:
         """Show what the table has no room for, of the run under the cursor."""
         view = self._chosen()
-        self.run = view.name if view else ""
+        self.run = view.name if view and not view.host else ""
         detail = describe_run(view) if view else Text()
         if detail != self._detail:
             self._detail = detail
@@ -249,7 +193,7 @@ class HomeScreen(WorkbenchScreen):
         if action == "undo":
             return bool(self._trash)
         if action in ("filter", "settings", "sort"):
-            return bool(self.workbench.runs)
+            return bool(self._everywhere())
         if action == "ladders":
             return bool(self.workbench.sweeps)
         if action == "back":  # removes the filter
@@ -257,7 +201,7 @@ class HomeScreen(WorkbenchScreen):
         if action not in OFFERED:
             return True
         view = self._chosen()
-        if view is None:
+        if view is None or view.host:  # what is elsewhere is only read
             return False
         offered = {
             "stop": view.running,
@@ -269,12 +213,15 @@ class HomeScreen(WorkbenchScreen):
     def _chosen(self) -> RunView | None:
         """Return the run under the cursor."""
         names = [table.chosen for table in self.query(RunTable)]  # none before it is composed
-        return self.workbench.find_run(names[0]) if names and names[0] else None
+        return next((view for view in self._everywhere() if view.key in names), None)
 
     @on(DataTable.RowSelected)
     def action_open(self) -> None:
-        """Open the run under the cursor."""
-        if view := self._chosen():
+        """Open the run under the cursor; offer to fetch one of another machine."""
+        view = self._chosen()
+        if view and view.host:
+            ask_to_fetch(self, view)
+        elif view:
             self.workbench.open("train", view.name)
 
     def action_new(self) -> None:

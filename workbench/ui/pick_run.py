@@ -13,7 +13,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.render.curves import OTHER_DATA, same_data
-from workbench.render.runs import COLUMNS, VALIDATION, name_widths, run_cells
+from workbench.render.run_table import COLUMNS, VALIDATION, name_widths, run_cells
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import BaseApp, T

@@ -1,6 +1,7 @@
 """Entry point of the worker process: streams, signals, dispatch.
 
-python -m workbench.worker train RUN_FOLDER --lock-fd N [--resume]   detached, writes events.jsonl
+python -m workbench.worker train RUN_FOLDER --lock-fd N [--slot-fd N ...] [--resume]
+                                                                     detached, writes events.jsonl
 python -m workbench.worker warm --channel-fd N                       receives a run later
 python -m workbench.worker JOB --events-fd N                         request on stdin; see JOBS
 """
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     train = commands.add_parser("train")
     train.add_argument("folder", type=Path)
     train.add_argument("--lock-fd", type=int, required=True)
+    train.add_argument("--slot-fd", type=int, action="append", default=[])
     train.add_argument("--resume", action="store_true")
     commands.add_parser("warm").add_argument("--channel-fd", type=int, required=True)
     for name in JOBS:
@@ -48,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.job == "train":
         from workbench.worker.session import train_run
 
-        return train_run(options.folder, options.lock_fd, options.resume)
+        return train_run(options.folder, options.lock_fd, options.resume, options.slot_fd)
     if options.job == "warm":
         from workbench.worker.session import wait_for_run
 

@@ -8,10 +8,10 @@ import os
 import platform
 import signal
 import socket
-import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +26,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import this_host
 from workbench.runs.process import MAX_ORDER_BYTES, ON_FINISH, WORKER_MODULE, train_command
+from workbench.runs.queue import CPU, Slot, adopt_slot
 from workbench.training.trainer_state import Stopped
 from workbench.worker.jobs import OutOfMemory, failure_fields
 from workbench.worker.startup import WarmState, versions, warm_up
@@ -81,30 +82,38 @@ class Reserve:
             self.path.unlink()
 
 
-def train_run(path: Path, lock_fd: int, resume: bool) -> int:
+def train_run(path: Path, lock_fd: int, resume: bool, slots: Sequence[int] = ()) -> int:
     """Train the run in a folder; return the process's exit code.
 
     Args:
         path: the run's folder.
         lock_fd: the run's lock, taken by the launcher and held until the last event is written.
         resume: True to continue at the last checkpoint.
+        slots: descriptors of the devices' slots that an earlier process of the run took.
     """
     os.set_inheritable(lock_fd, False)
     folder = RunFolder(path)
     should_stop = StopRequest(folder)
     _remove_temporary_files(folder)
+    job = TrainJob(folder, EventWriter(folder.events_path), should_stop)
+    job.slots = tuple(adopt_slot(descriptor) for descriptor in slots)
     try:
-        state, code = _run_job(folder, should_stop, resume)
+        state, code = _run_job(job, resume)
         if state == RESTART:
-            restart_process(path, lock_fd, resume=True)
+            restart_process(path, lock_fd, resume=True, slots=job.slots)
     except OSError:  # not even the last event could be written: the folder is gone, or the disk
         traceback.print_exc()
         state, code = "failed", 1
     finally:
-        os.close(lock_fd)  # before the libraries' own clean-up, which takes a second
+        # Before the libraries' own clean-up, which takes a second. A GPU's memory is free, and so
+        # its slot, only when the process has ended.
+        os.close(lock_fd)
+        for slot in job.slots:
+            if slot.device == CPU:
+                os.close(slot.descriptor)
     if not should_stop.signalled:  # else the machine may be going down
         continue_sweep(folder)
-    run_on_finish(folder, state)
+    become_on_finish(folder, state)
     return code
 
 
@@ -116,15 +125,14 @@ def _remove_temporary_files(folder: RunFolder) -> None:
                 path.unlink()
 
 
-def _run_job(folder: RunFolder, should_stop: StopRequest, resume: bool) -> tuple[str, int]:
+def _run_job(job: TrainJob, resume: bool) -> tuple[str, int]:
     """Run the job and write its result as the last event.
 
     Returns:
         "finished", "stopped", "failed", or RESTART if a new process has to continue; and the exit
         code.
     """
-    events = EventWriter(folder.events_path)
-    job = TrainJob(folder, events, should_stop)
+    folder, events = job.folder, job.events
     reserve = None
     try:
         reserve = Reserve(folder.reserve_path)
@@ -133,8 +141,8 @@ def _run_job(folder: RunFolder, should_stop: StopRequest, resume: bool) -> tuple
         events.write(RunFinished(seconds=time.monotonic() - job.started))
         return "finished", 0
     except Stopped as stop:
-        asked = should_stop.requested
-        events.write(RunStopped(**asdict(stop.position), pruned="" if asked else job.given_up))
+        pruned = "" if job.should_stop() else job.given_up
+        events.write(RunStopped(**asdict(stop.position), pruned=pruned))
         return "stopped", 0
     except OutOfMemory as error:
         if halve_batch(folder, events):
@@ -175,18 +183,21 @@ def _write_worker(folder: RunFolder, events: EventWriter) -> None:
     events.write(WorkerStarted.read(fields))
 
 
-def restart_process(folder: Path, lock_fd: int, resume: bool) -> None:
-    """Replace this process by a new one for the run, with the same id and lock and no state."""
-    os.set_inheritable(lock_fd, True)
-    command = train_command(WORKER_MODULE, folder, lock_fd, resume)
+def restart_process(folder: Path, lock_fd: int, resume: bool, slots: Sequence[Slot] = ()) -> None:
+    """Replace this process by a new one for the run, with the same id and locks and no state."""
+    descriptors = [slot.descriptor for slot in slots]
+    for descriptor in (lock_fd, *descriptors):
+        os.set_inheritable(descriptor, True)
+    command = train_command(WORKER_MODULE, folder, lock_fd, resume, descriptors)
     os.execv(command[0], command)
 
 
-def run_on_finish(folder: RunFolder, state: str) -> None:
-    """Run the user's command for the end of a run, if there is one.
+def become_on_finish(folder: RunFolder, state: str) -> None:
+    """Become the user's command for the end of a run, if there is one.
 
-    Its variables contain WORKBENCH_RUN, WORKBENCH_RUN_FOLDER and WORKBENCH_STATE (finished,
-    stopped or failed). Its output goes to worker.log.
+    As its own process ends, the run's GPU is free while the command runs, which may take long. Its
+    variables contain WORKBENCH_RUN, WORKBENCH_RUN_FOLDER and WORKBENCH_STATE (finished, stopped or
+    failed). Its output goes to worker.log.
     """
     command = os.environ.get(ON_FINISH)
     if not command:
@@ -197,8 +208,10 @@ def run_on_finish(folder: RunFolder, state: str) -> None:
         "WORKBENCH_RUN_FOLDER": str(folder.path),
         "WORKBENCH_STATE": state,
     }
-    with suppress(OSError):
-        subprocess.run(command, shell=True, stdin=subprocess.DEVNULL, env=variables, check=False)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with suppress(OSError):  # its folder names the process to those who wait for its end
+        os.execve("/bin/sh", ["sh", "-c", command, "sh", str(folder.path.absolute())], variables)
 
 
 def wait_for_run(channel_fd: int) -> int:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.backends import DEFAULT, chosen_backend
 from workbench.machine.driver import find_gpu, has_gpu_device
-from workbench.machine.facts import NvmlReport
 from workbench.machine.gpus import AUTO, NONE, GpuChoice
 from workbench.machine.preflight import check_backend
 from workbench.machine.trial import load_trial
@@ -23,17 +22,16 @@ if TYPE_CHECKING:
     from workbench.training.backends import Device
 
 
-def claim_device(gpu: int | str = AUTO, known: NvmlReport | None = None) -> GpuChoice:
-    """Choose the GPU and hide all others from this process; keras must not be imported yet.
+def claim_device(gpu: int | str = AUTO) -> GpuChoice:
+    """Choose the GPU of a job that is no run and hide all others; keras is not yet imported.
 
     Args:
         gpu: "auto", "none" or an index.
-        known: an earlier report of NVML, used while it is recent.
 
     Raises:
         UserError: The requested GPU does not exist.
     """
-    choice = find_gpu(gpu, known)
+    choice = find_gpu(gpu)
     os.environ.update(choice.environment)
     return choice
 

@@ -3,12 +3,14 @@
 It writes its progress to the run's event log; `session` writes the last event.
 """
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from workbench.datasets.decoding import share_cores
 from workbench.datasets.manifest import manifest_levels, read_manifest, write_manifest
 from workbench.datasets.prepare import PreparedData, prepare, prepare_from_manifest
 from workbench.errors import UserError
@@ -19,7 +21,7 @@ from workbench.experiment.plan import plan_stages
 from workbench.experiment.resuming import with_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
-from workbench.machine.driver import find_gpu
+from workbench.machine.device_finder import RunDevices
 from workbench.machine.facts import NvmlReport
 from workbench.machine.gpus import AUTO, GpuChoice, describe_holders
 from workbench.machine.host import available_memory
@@ -49,14 +51,14 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder
-from workbench.runs.launch import wait_for_turn
+from workbench.runs.queue import Slot, expected_runs, wait_for_devices
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.trainer_state import START, OutOfTime, Stopped
 from workbench.worker.deadline import set_deadline
 from workbench.worker.evaluation import evaluate_split, write_results
 from workbench.worker.jobs import out_of_memory, ran_out_of_memory
-from workbench.worker.startup import claim_device, start_keras, warm_up_for
+from workbench.worker.startup import start_keras, warm_up_for
 from workbench.worker.sweep import Pruner, continue_sweep
 from workbench.worker.training_setup import (
     TrainingSetup,
@@ -82,7 +84,8 @@ class TrainJob:
         phase: of the preparation or evaluation that began last.
         progress: within the newest epoch.
         status: for what only matters while it is new.
-        choice: the GPU that it claimed, or would have at its start.
+        slots: of its devices, held until this process ends.
+        choice: its GPU.
         trainer: once training has begun; its position then counts.
         pruner: ends the run if its sweep gives it up.
     """
@@ -96,6 +99,7 @@ class TrainJob:
     phase: str = ""
     progress: StepProgress | None = None
     status: StatusWriter = field(init=False)
+    slots: tuple[Slot, ...] = ()
     choice: GpuChoice = field(default_factory=lambda: GpuChoice(AUTO))
     trainer: "Trainer | None" = None
     pruner: Pruner | None = None
@@ -107,17 +111,12 @@ class TrainJob:
         """Train the run; raise Stopped, UserError, or any other error."""
         spec = read_spec(self.folder.spec_path)
         checkpoint = self._load_checkpoint(spec.training.batch_size) if resume else None
-        wait_for_turn(
-            self.folder, self._progress, self.should_stop, is_next=lambda: warm_up_for(spec)
-        )
+        self._take_devices(spec)
         self.started = time.monotonic()
         continue_sweep(self.folder)
         self.pruner = Pruner(self.folder, spec)
         turn = self.clock()
         check_deadline(spec.training.deadline, turn)
-        # A missing GPU is reported before minutes of work. Who started the run asked the driver.
-        report = load_kept(self.folder.gpu_report_path, NvmlReport)
-        self.choice = find_gpu(spec.training.gpu, report)
         check_before_training(spec)
         setup = self._set_up(spec, resume, checkpoint)
         setup = self._train(setup, checkpoint, turn)
@@ -204,10 +203,29 @@ class TrainJob:
         write_manifest(self.folder.manifest_path, prepared.rows)
         return prepared
 
+    def _take_devices(self, spec: ExperimentSpec) -> None:
+        """Wait for the run's turn and take its device; a process that was restarted has it.
+
+        Raises:
+            UserError: The requested GPU does not exist, or has no room for a run that cannot wait.
+        """
+        # Who started the run has asked the driver.
+        report = load_kept(self.folder.gpu_report_path, NvmlReport)
+        devices = RunDevices(spec, report)
+        self.slots = self.slots or wait_for_devices(
+            self.folder,
+            devices,
+            self._progress,
+            self.should_stop,
+            is_next=lambda: warm_up_for(spec),
+        )
+        (self.choice,) = devices.choices(self.slots)
+        share_cores(expected_runs(devices.permitted(), devices.share))
+
     def _claim_device(self, spec: ExperimentSpec) -> None:
-        """Take the GPU now that it will be used: another one may have more free memory by now."""
+        """Hide all other GPUs from this process; keras must not be imported yet."""
+        os.environ.update(self.choice.environment)
         gpu = spec.training.gpu
-        self.choice = claim_device(gpu, self.choice.report)
         chosen = self.choice.as_event()
         self.events.write(GpuChosen(asked=str(gpu), gpu=ChosenGpu.read(chosen) if chosen else None))
         if holders := describe_holders(self.choice):

@@ -1,0 +1,174 @@
+"""The devices that a run may use, as the queue asks for them: permitted ones, those with room."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+from workbench.errors import UserError
+from workbench.experiment.int_range import GPU_SHARE
+from workbench.experiment.spec import ExperimentSpec
+from workbench.machine.driver import is_recent, query_nvml
+from workbench.machine.facts import NvmlReport
+from workbench.machine.gpus import (
+    NONE,
+    GpuChoice,
+    describe_holders,
+    gpu_variables,
+    usable_gpus,
+)
+from workbench.machine.preflight import certain_memory
+from workbench.messages import tr
+from workbench.runs.queue import Slot
+from workbench.text import format_gib, safe_text
+
+SHARE_VARIABLE = "WORKBENCH_GPU_SHARE"  # runs that may use a device at the same time
+WAIT_VARIABLE = "WORKBENCH_WAIT"  # "no": a run ends where others hold the memory of its GPUs
+ASK_SECONDS = 2.0  # between two questions to the driver for free memory
+# Of a GPU, for the libraries of any training: a process that only initializes TensorFlow takes
+# several hundred MiB, and what one that takes all memory leaves to others is about as much.
+CONTEXT_BYTES = 1 << 30
+_LONGEST = 9  # digits of a number of a GPU
+_FEWEST_CLASSES = 2  # the images have not been counted while a run waits
+
+
+class RunDevices:
+    """Finds the devices of a run; it is what `wait_for_devices` calls a finder.
+
+    Args:
+        spec: of the run.
+        report: what NVML reported; it is asked again when the report is old.
+        environment: of the process, for CUDA_VISIBLE_DEVICES, and for what a person chose.
+
+    Raises:
+        UserError: A variable's value is not allowed.
+
+    Attributes:
+        count: devices that the run needs.
+        share: runs that may use one at the same time.
+        obstacle: why fewer devices are usable than permitted.
+    """
+
+    def __init__(
+        self,
+        spec: ExperimentSpec,
+        report: NvmlReport | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.count = 1
+        self.share = _read_share(environment)
+        self.obstacle = ""
+        self._requested = spec.training.gpu
+        self._spec, self._report, self._environment = spec, report, environment
+
+    def permitted(self) -> Sequence[str]:
+        """Return the names of all devices that the run may use, the freest first.
+
+        Raises:
+            UserError: The requested GPU does not exist.
+        """
+        return [choice.key for choice in self._choices()]
+
+    def usable(self) -> Sequence[str]:
+        """Return the names of those with enough free memory now.
+
+        Raises:
+            UserError: There are too few, and the person chose not to wait for others.
+        """
+        choices = self._choices(ASK_SECONDS)
+        needed = max(certain_memory(self._spec, _FEWEST_CLASSES), CONTEXT_BYTES)
+        roomy = [one for one in choices if not one.memory_total or one.memory_free >= needed]
+        self.obstacle = ""
+        if len(roomy) < self.count:
+            self.obstacle = _describe_obstacle(choices)
+            if self._environment.get(WAIT_VARIABLE) == "no":
+                raise UserError(
+                    tr(
+                        "The run needs {needed} or more of {obstacle}.",
+                        needed=format_gib(needed),
+                        obstacle=self.obstacle,
+                    ),
+                    tr("Resume it with --wait, or on other GPUs (--gpus), or on the CPU."),
+                )
+        return [one.key for one in roomy]
+
+    def choices(self, slots: Sequence[Slot]) -> tuple[GpuChoice, ...]:
+        """Return the devices whose slots were taken, in that order.
+
+        Raises:
+            UserError: One of them has disappeared.
+        """
+        found = {choice.key: choice for choice in self._choices()}
+        for slot in slots:
+            if slot.device not in found:
+                raise UserError(
+                    tr("{device} has disappeared.", device=safe_text(slot.device)),
+                    tr("`workbench check` shows what the driver says."),
+                )
+        return tuple(found[slot.device] for slot in slots)
+
+    def _choices(self, age: float | None = None) -> tuple[GpuChoice, ...]:
+        """Return what may be used, by a recent report or by one of at most `age` seconds."""
+        if self._requested == NONE:  # a run on the CPU need not wait for a driver that hangs
+            return usable_gpus(NONE, None, self._environment)
+        report = self._report
+        if not report or not is_recent(report) or (age and time.time() - report.asked > age):
+            self._report = report = query_nvml(self._environment)
+        return usable_gpus(self._requested, report.nvml, self._environment)
+
+
+def check_gpus(text: str, environment: Mapping[str, str] = os.environ) -> tuple[int, ...]:
+    """Return the GPUs that a person listed, "0,2", once it is known that they can be used.
+
+    Raises:
+        UserError: It is no such list, or one of them does not exist, respond, or is hidden.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    numbers = tuple(int(part) for part in parts if part.isdecimal() and len(part) < _LONGEST)
+    if len(numbers) < len(parts) or len(set(numbers)) < len(numbers):
+        raise UserError(
+            tr("--gpus {text} is no list of different GPUs.", text=safe_text(repr(text), 80)),
+            tr("Write their numbers, as nvidia-smi counts: --gpus 0,2"),
+        )
+    nvml = query_nvml(environment).nvml
+    for number in numbers:
+        usable_gpus(number, nvml, environment)
+    return numbers
+
+
+def device_variables(gpus: Sequence[int], share: int | None, wait: bool | None) -> dict[str, str]:
+    """Return the variables that pass a person's choice of devices to a worker.
+
+    Args:
+        gpus: indices as nvidia-smi counts; none for all.
+        share: runs that may use one at the same time; None for one.
+        wait: False to end where others hold the memory.
+    """
+    variables = gpu_variables(gpus) if gpus else {}
+    if share is not None:
+        variables[SHARE_VARIABLE] = str(share)
+    if wait is False:
+        variables[WAIT_VARIABLE] = "no"
+    return variables
+
+
+def _read_share(environment: Mapping[str, str]) -> int:
+    text = environment.get(SHARE_VARIABLE, "1")
+    if not text.isdecimal() or not GPU_SHARE.min <= int(text) <= GPU_SHARE.max:
+        raise UserError(
+            tr(
+                "{variable} is {text}; allowed: 1 to {most} runs on a device.",
+                variable=SHARE_VARIABLE,
+                text=safe_text(repr(text), 40),
+                most=GPU_SHARE.max,
+            )
+        )
+    return int(text)
+
+
+def _describe_obstacle(choices: Sequence[GpuChoice]) -> str:
+    """Return the freest device and who holds its memory: "GPU 1, held by ana (PID 33) 20 GiB"."""
+    first = choices[0]
+    name = f"GPU {first.gpu.index}" if first.gpu else first.device_name
+    if held := describe_holders(first):
+        return tr("{name}, held by {held}", name=name, held=held)
+    return tr("{name}, with {free} free", name=name, free=format_gib(first.memory_free))
