@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -60,23 +60,26 @@ def trials(count: int) -> list[SweepTrial]:
 
 
 @pytest.fixture
-def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, Any]]:
+def launched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool, Any]]]:
     """Runs for which a worker would have been started: name, resumed, another spec.
 
     They hold their lock and wait for their turn, which no worker takes.
     """
     found: list[tuple[str, bool, Any]] = []
+    locks: list[int] = []
 
     def launch(
         folder: RunFolder, resume: bool, queue: bool, environment: Any, spec: str | None
     ) -> None:
         assert queue
-        take_lock(folder.lock_path)  # the end of the test's process frees it
+        locks.append(take_lock(folder.lock_path))
         draw_ticket(folder, queued=True)
         found.append((folder.name, resume, spec))
 
     monkeypatch.setattr(sweep_queue, "launch", launch)
-    return found
+    yield found
+    for lock in locks:
+        os.close(lock)
 
 
 def test_a_sweep_is_recorded_and_makes_its_runs_when_they_are_launched(
