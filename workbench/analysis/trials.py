@@ -148,7 +148,7 @@ def _row(seeds: Sequence[SeedResult]) -> TrialRow:
         fmean(values) if values else None,
         interval,
         fmean(tested) if tested else None,
-        states=Counter(one.state for one in seeds),
+        states=dict(Counter(one.state for one in seeds)),
     )
 
 

@@ -101,8 +101,9 @@ def sweep(
     if sum((adding, watching, stopping, resuming, best is not None)) > 1:
         raise UserError(tr("Give one of --add, --watch, --stop, --resume and --best."))
     old = adding or watching or stopping or resuming or best is not None
-    new = not old and (bool(vary) or table is not None or seeds is not None or not given.file)
-    if not new and not adding and (vary or table or count or seeds):
+    described = bool(vary or table or count or seeds)
+    new = not old and (described or not given.file)
+    if described and not new and not adding:
         raise UserError(tr("--vary, --table, --random and --seeds belong to a new sweep or --add."))
     if prune and not new:
         raise UserError(tr("--prune belongs to a new sweep."))
