@@ -102,7 +102,8 @@ def sweep_notes(rows: Sequence[TrialRow], metric: str) -> list[str]:
     notes = [
         tr(
             "Ranked by {metric} on validation images; 95 % is the interval of the mean over seeds "
-            "(Student's t), and to best is the mean difference to the first row, seed by seed.",
+            "(Student's t; of one finished seed, what its images leave), and to best is the mean "
+            "difference to the first row, seed by seed.",
             metric=METRICS[metric],
         )
         if several

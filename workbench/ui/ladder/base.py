@@ -45,8 +45,8 @@ class TrialsScreen(WorkbenchScreen):
 
     KIND: ClassVar[str]
     CSS = """
-    TrialsScreen #notes { height: 1fr; margin-top: 1; color: $secondary; }
-    TrialsScreen #detail { padding: 0; }
+    #notes { height: 1fr; margin-top: 1; color: $secondary; }
+    #detail { padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "stop", tr("Stop all"), id="ladder.stop", tooltip=tr("every run of it")),

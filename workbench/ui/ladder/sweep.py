@@ -33,6 +33,13 @@ LEFT = ("trial", "state")
 STARTING = "starting"
 
 
+def _short_states(row: TrialRow) -> str:
+    """Return the state of a trial in few cells: of seeds that differ, how many are finished."""
+    if len(row.states) == 1:
+        return describe_states(row)
+    return tr("{done} of {count} done", done=row.states.get("finished", 0), count=len(row.seeds))
+
+
 class SweepScreen(TrialsScreen):
     """The trials of a sweep while their runs train."""
 
@@ -89,12 +96,13 @@ class SweepScreen(TrialsScreen):
 
     def _cells(self, row: TrialRow, names: dict[str, str], columns: dict[str, int]) -> list[Text]:
         states, seconds = list(row.states), seconds_of(row)
+        wide = self.app.size.width >= WIDE_COLUMNS
         state = states[0] if len(states) == 1 else ""
         sign = f" {state_symbol(state, self.workbench.utf8)}" if state else ""
         color = STATE_COLORS.get(state, "$foreground").removeprefix("$")
         texts = {
             "trial": describe_settings(row.settings, names),
-            "state": describe_states(row) + sign,
+            "state": (describe_states(row) if wide else _short_states(row)) + sign,
             "val": format_mean(row.mean),
             "95 %": format_range(row.interval),
             "to best": format_difference(row),
