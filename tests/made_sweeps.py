@@ -23,10 +23,14 @@ def made_ladder(
 
 
 def made_sweep(
-    workspace: Workspace, name: str, trials: Sequence[SweepTrial], queued: bool = False
+    workspace: Workspace,
+    name: str,
+    trials: Sequence[SweepTrial],
+    queued: bool = False,
+    prune: str = "",
 ) -> Sweep:
     """Record a sweep whose trials have no runs yet unless they name them."""
     queue = tuple(range(len(trials))) if queued else ()
-    made = Sweep(SweepRecord(name, SWEEP), tuple(trials), queue)
+    made = Sweep(SweepRecord(name, SWEEP), tuple(trials), queue, prune=prune)
     create_record(workspace, SWEEP, name, "", made.tables())
     return made

@@ -58,7 +58,7 @@ class Search:
             self.images = int(self.tables["images"])
             self.trials: list[Trial] = [parse_trial(one) for one in self.tables["trials"]]
             self.results = [_result(trial, self.images) for trial in self.trials]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise damaged(record_path(workspace, record), error) from None
 
     def best_spec(self, rows: Sequence[TrialRow]) -> str:

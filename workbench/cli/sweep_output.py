@@ -176,6 +176,5 @@ def _describe(one: "SeedResult") -> str:
     from workbench.render.sweep import describe_settings, format_mean
 
     value = f"val {format_mean(one.value)}" if one.state == "finished" else one.detail
-    return (
-        f"{one.run}  {describe_settings(one.settings, {})}, seed {one.seed}: {one.state}, {value}"
-    )
+    tried = describe_settings(one.settings, {key: key for key in one.settings})
+    return f"{one.run}  {tried}, seed {one.seed}: {one.state}, {value}"

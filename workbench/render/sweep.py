@@ -10,8 +10,13 @@ from workbench.text import format_seconds, plural, safe_text
 
 
 def short_keys(rows: Sequence[TrialRow]) -> dict[str, str]:
-    """Return the name of each varied key in a table: its last part, where that is enough."""
+    """Return the name of each key in which trials differ: its last part, where that is enough.
+
+    All keys of a single trial.
+    """
     keys = list(dict.fromkeys(key for row in rows for key in row.settings))
+    if len(rows) > 1:
+        keys = [key for key in keys if len({repr(row.settings.get(key)) for row in rows}) > 1]
     last = [key.rpartition(".")[2] for key in keys]
     return {
         key: short if last.count(short) == 1 else key for key, short in zip(keys, last, strict=True)
@@ -28,8 +33,10 @@ def format_value(value: Any) -> str:
 
 
 def describe_settings(settings: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """Return the settings of a trial in one cell."""
-    found = [f"{names.get(key, key)}={format_value(value)}" for key, value in settings.items()]
+    """Return the settings of a trial in one cell; of the keys in `names` alone."""
+    found = [
+        f"{names[key]}={format_value(value)}" for key, value in settings.items() if key in names
+    ]
     return ", ".join(found) or tr("as given")
 
 

@@ -131,7 +131,7 @@ class SweepScreen(TrialsScreen):
             for one in found.seeds
         ]
         lines = [
-            safe_text(describe_settings(found.settings, {}), 160),
+            safe_text(describe_settings(found.settings, {key: key for key in found.settings}), 160),
             safe_text(", ".join(seeds), 160),
         ]
         ended = next((one for one in found.seeds if one.detail and not one.measured), None)
