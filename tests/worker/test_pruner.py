@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from event_lines import LogWriter
 from fake_runs import CONVNET, FakeRun
 from made_sweeps import made_sweep
 
@@ -68,9 +69,8 @@ def test_a_run_that_finishes_meanwhile_counts(workspace: Workspace, own: FakeRun
     pruner = Pruner(own.folder, read_spec(own.folder.spec_path))
     own.emit("epoch_finished", stage=0, epoch=1, val_accuracy=0.5)
     pruner.after_epoch()
-    finished_later = workspace.runs / "s-4" / "events.jsonl"
-    lines = finished_later.read_text().replace('"stopped"', '"finished"')
-    finished_later.write_text(lines)  # now 0.25, 0.5, 0.75, 1.0: the median is 0.625
+    log = LogWriter(workspace.runs / "s-4" / "events.jsonl")
+    log.write("finished", seconds=1.0)  # now 0.25, 0.5, 0.75, 1.0: the median is 0.625
     own.emit("epoch_finished", stage=0, epoch=1, val_accuracy=0.5)
     pruner.after_epoch()
     assert "of 4 finished runs" in pruner.reason
