@@ -116,17 +116,19 @@ def sweep_notes(rows: Sequence[TrialRow], metric: str) -> list[str]:
         if several
         else tr(
             "Ranked by {metric} on validation images; 95 % is the interval that these images "
-            "leave (Wilson). What another seed would bring is unknown: --add --seeds 3.",
+            "leave (Wilson).",
             metric=METRICS[metric],
         )
     ]
+    if not several and rows[0].seeds[0].seed is not None:
+        notes.append(tr("What another seed would bring is unknown: --add --seeds 3."))
     measured = [row for row in rows if row.mean is not None]
     compared = [row for row in measured[1:] if row.difference_interval]
     near = [row for row in compared if row.difference_interval and row.difference_interval[1] >= 0]
     if near:
         notes.append(
             tr(
-                "{others} cannot be told apart from the best: the interval of the difference "
+                "{others} cannot be distinguished from the best: the interval of the difference "
                 "contains 0.",
                 others=plural(len(near), "other trial"),
             )
@@ -135,7 +137,7 @@ def sweep_notes(rows: Sequence[TrialRow], metric: str) -> list[str]:
         notes.append(
             tr(
                 "The best of {count} validation results is optimistic: it was chosen for being "
-                "high. Its test accuracy is not.",
+                "high. The test accuracy of a run with its values is not.",
                 count=len(measured),
             )
         )

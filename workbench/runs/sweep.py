@@ -115,8 +115,10 @@ class Sweep:
         path = record_path(workspace, record)
         try:
             if "rungs" in tables:
-                rungs = tables["rungs"]
-                trials = [SweepTrial({PRESET: str(e["preset"])}, run=str(e["run"])) for e in rungs]
+                trials = [
+                    SweepTrial({PRESET: str(entry["preset"])}, run=str(entry["run"]))
+                    for entry in tables["rungs"]
+                ]
                 found = cls(record, tuple(trials))
             else:
                 trials = [_read_trial(fields) for fields in tables["trials"]]

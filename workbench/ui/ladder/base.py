@@ -24,7 +24,7 @@ from workbench.ui.dialogs import Confirm
 OFFERED = ("stop", "resume", "compare")  # if possible
 
 
-class TrialTable(DataTable[Text]):
+class RunsOfTrials(DataTable[Text]):
     """A row for each trial; enter opens its run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Open")]
@@ -70,7 +70,7 @@ class TrialsScreen(WorkbenchScreen):
     # What each kind implements
 
     def make_rows(self, sweep: Sweep) -> None:
-        """Make the rows anew, from the record and the views."""
+        """Make the rows again, from the record and the views."""
         raise NotImplementedError
 
     def table_columns(self) -> dict[str, int]:
@@ -105,7 +105,7 @@ class TrialsScreen(WorkbenchScreen):
 
     def compose_body(self) -> ComposeResult:
         """Yield the table; notes about the numbers; details of the selected row."""
-        yield TrialTable(id="ladder", cursor_type="row", cell_padding=0)
+        yield RunsOfTrials(id="ladder", cursor_type="row", cell_padding=0)
         with VerticalScroll(id="notes", can_focus=False):
             yield Static(id="note")
         yield Static(id="detail")
