@@ -30,6 +30,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "jit": ("--rounds", "3"),
     "folder_to_accuracy": (),
     "warm_start": (),
+    "sweep": (),
     "short_commands": ("--rounds", "3"),
     "first_paint": (),
     "live_screen": (),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from event_lines import LogWriter
+from made_sweeps import made_ladder
 
 from workbench.app.ladder import (
     RANDOM_WEIGHTS,
@@ -27,7 +28,9 @@ from workbench.experiment.presets import (
 )
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
-from workbench.runs.ladder import Ladder, LadderEntry, create_ladder, run_folders
+from workbench.runs.sweep import PRESET, Sweep, SweepTrial, run_folders
+from workbench.runs.sweep_record import LADDER as LADDERS
+from workbench.runs.sweep_record import SweepRecord
 
 SPEC = '[model]\nstrategy = "convnet"\n[training]\nepochs = 7\n'
 RANDOM = SPEC + '[base]\nweights = "random"\n'
@@ -36,6 +39,10 @@ EXTRACTION = LadderRow(
     "feature-extraction", "photos-f-1", "waiting", "wait for photos-dense-1", book=0.903,
     readers=0.97,
 )  # fmt: skip
+
+
+def entry(preset: str, run: str) -> SweepTrial:
+    return SweepTrial({PRESET: preset}, run=run)
 
 
 def evaluated(run: RunFolder, split: str = "test") -> None:
@@ -49,7 +56,7 @@ def evaluated(run: RunFolder, split: str = "test") -> None:
 @pytest.mark.usefixtures("frozen_clock")
 def test_rows_follow_from_the_folders(workspace: Workspace) -> None:
     specs = [("dense", SPEC), ("feature-extraction", RANDOM), ("convnet", SPEC), ("odd", SPEC)]
-    ladder = create_ladder(workspace, "pets", "p", specs)
+    ladder = made_ladder(workspace, "pets", "p", specs)
     dense, extraction, convnet, _ = run_folders(workspace, ladder)
     evaluated(dense)
     LogWriter(extraction.events_path).write("failed", message="no weights\nat all")
@@ -82,15 +89,16 @@ def test_seconds_exclude_waiting(workspace: Workspace) -> None:
         '{"event": "stopped", "t": 73.5}',
     ]
     run.events_path.write_text("\n".join(lines) + "\n", encoding="ascii")
-    (row,) = read_rows(workspace, Ladder("l", (LadderEntry("dense", "birds"),)))
+    (row,) = read_rows(workspace, Sweep(SweepRecord("l", LADDERS), (entry("dense", "birds"),)))
     assert row.seconds == 1 + 2.5
 
 
 def test_notes_follow_from_the_rows() -> None:
     dense = LadderRow("dense", "d", "finished", split="test", accuracy=0.5)
-    convnet = row_without_run(LadderEntry("convnet", "c"))
-    extraction = row_without_run(LadderEntry("feature-extraction", "f"), "starting")
+    convnet = row_without_run(entry("convnet", "c"))
+    extraction = row_without_run(entry("feature-extraction", "f"), "starting")
     assert (convnet.state, extraction.state) == ("gone", "starting")
+    assert row_without_run(entry("dense", "")).state == "planned"
     assert ladder_notes([dense]) == []
     assert ladder_notes([dense, convnet]) == [ABOUT_BOOK]
     assert ladder_notes([extraction]) == [ABOUT_BOOK, ABOUT_READERS]

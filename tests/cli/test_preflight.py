@@ -15,7 +15,7 @@ from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.machine import preflight
 from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
-from workbench.runs import ladder, launch
+from workbench.runs import launch, sweep_queue
 from workbench.runs.folder import create_run, list_runs
 from workbench.ui.ladder import start as ladder_start
 
@@ -38,7 +38,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         raise UserError("a worker was started")
 
     monkeypatch.setattr("workbench.app.jobs.run_job", run_job)
-    for place in (launch, ladder, run_control):
+    for place in (launch, sweep_queue, run_control):
         monkeypatch.setattr(place, "launch", launched)
     monkeypatch.setattr("workbench.cli.scheduled.launch", launched)
     monkeypatch.setattr(preflight, "find_gpus", lambda requested, *_: (GpuChoice(requested),))

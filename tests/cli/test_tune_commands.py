@@ -45,8 +45,17 @@ def worker(monkeypatch: pytest.MonkeyPatch, do_job: Callable[..., dict[str, Any]
 
 def trial_event(number: int, accuracy: float | None, units: list[int]) -> dict[str, Any]:
     candidate = {"dense_units": units, "dropout": 0.2, "learning_rate": 0.001}
-    return {"event": "trial", "images": 100, "number": number, "candidate": candidate, "epoch": 3,
-            "accuracy": accuracy, "loss": accuracy and 0.4, "seconds": 2.0}  # fmt: skip
+    return {
+        "event": "trial",
+        "images": 100,
+        "fingerprint": "f",
+        "number": number,
+        "candidate": candidate,
+        "epoch": 3,
+        "accuracy": accuracy,
+        "loss": accuracy and 0.4,
+        "seconds": 2.0,
+    }
 
 
 def test_a_flat_curve_is_shown_and_nothing_to_set(

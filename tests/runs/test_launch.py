@@ -261,7 +261,7 @@ def wait_until_free(run: RunFolder) -> None:
 
 def test_package_imports_no_large_libraries() -> None:
     code = (
-        "import sys, workbench.runs.launch, workbench.runs.watch, workbench.runs.ladder; "
+        "import sys, workbench.runs.launch, workbench.runs.watch, workbench.runs.sweep_queue; "
         "print([m for m in ('numpy', 'keras', 'tensorflow') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

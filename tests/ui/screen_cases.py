@@ -10,6 +10,7 @@ import fake_lessons
 import numpy as np
 from image_files import write_photo
 from made_curves import write_curve, write_folds
+from made_sweeps import made_sweep
 from ui_pilot import FIGURES
 
 from workbench.app.draft import Draft
@@ -19,6 +20,7 @@ from workbench.datasets.prepare import prepare
 from workbench.experiment.toml import dump_spec
 from workbench.lessons.catalogue import save_results
 from workbench.runs.folder import RunFolder, create_run
+from workbench.runs.sweep import SweepTrial
 from workbench.runs.watch import RunFeed, RunView
 from workbench.ui.base import Route
 
@@ -81,6 +83,18 @@ def _ladder(draft: Draft) -> tuple[Any, ...]:
     record = draft.workspace.runs / "cats-dogs.ladder.json"
     record.write_text(json.dumps({"format": 1, "rungs": rungs}), encoding="ascii")
     return ("cats-dogs",)
+
+
+def _sweep(draft: Draft) -> tuple[Any, ...]:
+    """Two rates with two seeds; the runs are those of Home."""
+    names = ("cats-dogs-11", "cats-dogs-12", "cats-dogs-10", "")
+    rates = (0.001, 0.001, 0.01, 0.01)
+    trials = [
+        SweepTrial({"training.learning_rate": rate}, seed=1 + at % 2, run=name)
+        for at, (rate, name) in enumerate(zip(rates, names, strict=True))
+    ]
+    made_sweep(draft.workspace, "rates", trials)
+    return ("rates",)
 
 
 def _lessons(draft: Draft) -> tuple[Any, ...]:
@@ -182,6 +196,7 @@ CASES = {
     "train-stopped": Case("train", ("Stopped on request",), run("cats-dogs-10")),
     "train-failed": Case("train", ("Failed.",), run("cats-dogs-9")),
     "ladder": Case("ladder", ("26/40", "1 of 4 runs"), _ladder),
+    "sweep": Case("sweep", ("1 of 4 runs", "0.93"), _sweep),
     "results": Case("results", ("true label in rows",), run("cats-dogs-11")),
     "compare": Case("compare", ("strategy",), runs("cats-dogs-12", "cats-dogs-11")),
     "compare-curves": Case(

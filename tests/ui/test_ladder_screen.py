@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fake_runs import CONVNET, FakeRun
+from made_sweeps import made_ladder
 from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import DataTable, OptionList
@@ -25,10 +26,13 @@ from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS, LADDER
 from workbench.experiment.toml import read_spec
 from workbench.paths import Workspace
-from workbench.runs import ladder as runs_ladder
+from workbench.runs import sweep as runs_sweep
+from workbench.runs import sweep_queue
 from workbench.runs.folder import RunFolder
-from workbench.runs.ladder import create_ladder, find_ladder, list_ladders
 from workbench.runs.launch import stop_requested
+from workbench.runs.sweep import find_sweep
+from workbench.runs.sweep_record import LADDER as LADDERS
+from workbench.runs.sweep_record import list_records
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.base import WIDE_COLUMNS
 from workbench.ui.compare import CompareScreen
@@ -71,8 +75,8 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, bool]]:
     def launch(folder: RunFolder, resume: bool, queue: bool, **more: Any) -> None:
         asked.append((folder.name, resume, queue))
 
-    monkeypatch.setattr(runs_ladder, "launch", launch)
-    monkeypatch.setattr(runs_ladder, "find_weights", lambda *asked: None)
+    monkeypatch.setattr(sweep_queue, "launch", launch)
+    monkeypatch.setattr(runs_sweep, "find_weights", lambda *asked: None)
     return asked
 
 
@@ -80,7 +84,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, bool]]:
 def ladder_run(tmp_path: Path) -> Iterator[FakeRun]:
     """The ladder p-ladder-1: finished, training (the one given), failed, and gone."""
     workspace = Workspace(tmp_path)
-    create_ladder(workspace, None, "p", [(preset, SPEC) for preset in PRESETS])
+    made_ladder(workspace, "p-ladder-1", "p", [(preset, SPEC) for preset in PRESETS])
     for preset in PRESETS:
         shutil.rmtree(workspace.runs / f"p-{preset}-1")
     first = FakeRun(workspace, "p-dense-1", SPEC)
@@ -123,7 +127,7 @@ async def ask(app: WorkbenchApp, pilot: Pilot[Any], draft: Draft) -> LadderStart
 
 
 async def open_ladder(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    await until(pilot, lambda: len(app.runs) == 3 and app.ladders, "runs and ladder")
+    await until(pilot, lambda: len(app.runs) == 3 and app.sweeps, "runs and ladder")
     app.open("ladder", "p-ladder-1")
     await until(pilot, lambda: len(table(app)) == 4, "four rungs")
 
@@ -149,9 +153,9 @@ async def test_from_the_strategy_step_to_the_ladder(
         ]  # fmt: skip
     chosen = [preset for preset in LADDER if preset != "convnet"]
     assert launched == [(f"pets-{preset}-1", False, True) for preset in chosen]
-    ladder = find_ladder(draft.workspace, "pets-ladder-1")
-    assert [rung.preset for rung in ladder.entries] == chosen
-    for rung in ladder.entries:
+    ladder = find_sweep(draft.workspace, "pets-ladder-1", LADDERS)
+    assert [rung.preset for rung in ladder.trials] == chosen
+    for rung in ladder.trials:
         spec = read_spec(draft.workspace.runs / rung.run / "spec.toml")
         assert (spec.preset, spec.data.source) == (rung.preset, str(draft.source))
 
@@ -169,7 +173,7 @@ async def test_a_ladder_can_be_cancelled_and_needs_a_strategy(
         assert app.screen is asking
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "the strategy step")
-    assert list_ladders(draft.workspace) == []
+    assert list_records(draft.workspace) == []
     assert launched == []
 
 
@@ -185,12 +189,12 @@ async def test_an_error_is_shown_and_another_try_is_possible(
     async with driven(tmp_path) as (app, pilot):
         asking = await ask(app, pilot, draft)
         with monkeypatch.context() as patch:
-            patch.setattr(runs_ladder, "find_weights", no_network)
+            patch.setattr(runs_sweep, "find_weights", no_network)
             await pilot.press("enter")
             await until(pilot, lambda: "No network for [vgg16]\\e[2J." in notices(app), "why not")
         await until(pilot, lambda: not asking._starting, "ready again")
         assert app.screen is asking
-        assert list_ladders(draft.workspace) == []
+        assert list_records(draft.workspace) == []
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
     assert len(launched) == len(LADDER)
@@ -202,7 +206,7 @@ async def test_runs_that_cannot_be_started_are_shown_with_the_reason(
     def refuse(folder: RunFolder, **options: Any) -> None:
         raise UserError("No process could be started.")
 
-    monkeypatch.setattr(runs_ladder, "launch", refuse)
+    monkeypatch.setattr(sweep_queue, "launch", refuse)
 
     async with driven(tmp_path) as (app, pilot):
         await ask(app, pilot, draft)
@@ -315,8 +319,8 @@ async def test_home_and_the_palette_find_a_ladder_again(
         await pilot.press("A")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the only ladder")
         await pilot.press("escape")
-        create_ladder(app.workspace, "second", "q", [("dense", SPEC)])
-        await until(pilot, lambda: len(app.ladders) == 2, "two ladders")
+        made_ladder(app.workspace, "second", "q", [("dense", SPEC)])
+        await until(pilot, lambda: len(app.sweeps) == 2, "two ladders")
         await pilot.press("A")
         await until(pilot, lambda: isinstance(app.screen, PickName), "which")
         names = [str(one.prompt) for one in app.screen.query_one(OptionList).options]
@@ -343,7 +347,7 @@ async def test_a_damaged_record_is_reported(tmp_path: Path, ladder_run: FakeRun)
     (tmp_path / "saved_models" / "p-ladder-1.ladder.json").write_text("[oops", encoding="ascii")
 
     async with driven(tmp_path) as (app, pilot):
-        await until(pilot, lambda: app.ladders, "the ladder")
+        await until(pilot, lambda: app.sweeps, "the ladder")
         app.open("ladder", "p-ladder-1")
         await until(pilot, lambda: "is damaged" in notices(app), "what is wrong")
         await pilot.press("x", "r", "c", "enter")
@@ -474,8 +478,8 @@ def test_the_heading_counts() -> None:
     assert format_heading("pets", []).plain == "pets"
     rows = [FINISHED, TRAINING, AUGMENTED, LadderRow("dense", "d", "failed")]
     expected = "pets  1 of 4 runs finished, 1 running, 1 waiting"
-    assert format_heading("pets", rows).plain == expected
-    assert format_heading("pets", [FINISHED]).plain == "pets  1 of 1 run finished"
+    assert format_heading("pets", [row.state for row in rows]).plain == expected
+    assert format_heading("pets", ["finished"]).plain == "pets  1 of 1 run finished"
 
 
 def test_the_selected_run_is_shown_in_full() -> None:
@@ -491,6 +495,6 @@ def test_names_from_files_do_no_harm() -> None:
     words: list[Text] = [
         *cells(odd, "", (), 80, True, THEME),
         format_detail(odd, None),
-        format_heading(HOSTILE, [odd]),
+        format_heading(HOSTILE, ["finished"]),
     ]
     assert not {"\x1b", "\n"} & set("".join(text.plain for text in words))

@@ -71,7 +71,13 @@ def tried(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[st
     for number, accuracy in enumerate((0.81, 0.86, None, 0.79), start=1):
         candidate = {"dense_units": [64] * (number % 3), "dropout": 0.2, "learning_rate": 0.002}
         figures = {"epoch": 7, "accuracy": accuracy, "loss": accuracy and 0.4, "seconds": 1.0}
-        record = {"event": "trial", "images": 90, "number": number, "candidate": candidate}
+        record = {
+            "event": "trial",
+            "images": 90,
+            "fingerprint": "f",
+            "number": number,
+            "candidate": candidate,
+        }
         on_event({**record, **figures})
     return {}
 

@@ -43,8 +43,17 @@ class FakeProcess:
 
 def trial_event(number: int, accuracy: float | None, units: list[int]) -> dict[str, Any]:
     candidate = {"dense_units": units, "dropout": 0.2, "learning_rate": 0.002}
-    return {"event": "trial", "images": 90, "number": number, "candidate": candidate, "epoch": 3,
-            "accuracy": accuracy, "loss": accuracy and 0.4, "seconds": 2.0}  # fmt: skip
+    return {
+        "event": "trial",
+        "images": 90,
+        "fingerprint": "f",
+        "number": number,
+        "candidate": candidate,
+        "epoch": 3,
+        "accuracy": accuracy,
+        "loss": accuracy and 0.4,
+        "seconds": 2.0,
+    }
 
 
 @pytest.fixture

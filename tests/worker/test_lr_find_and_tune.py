@@ -41,7 +41,8 @@ def test_tune_shares_features_and_starts_with_the_spec(person: Person) -> None:
     found = printed_json(output)
     assert found["images"] == 10
     assert sorted(trial["number"] for trial in found["trials"]) == [1, 2]
-    assert not (person.workspace / "saved_models").exists()
+    kept = [path.name for path in (person.workspace / "saved_models").iterdir()]
+    assert [name for name in kept if not name.startswith(".")] == ["photos-tune-1.tune.json"]
 
     trained = person.types("train", *HEAD, "--name", "same")
     assert CACHED not in trained

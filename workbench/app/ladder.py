@@ -1,6 +1,7 @@
 """A ladder: the cost of its strategies beforehand, and how they compare afterwards."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workbench.analysis.compare import load_run
@@ -14,19 +15,29 @@ from workbench.experiment.fit_epochs import divide_time, plan_time
 from workbench.experiment.presets import ABOUT_BOOK, ABOUT_READERS, REFERENCE_ACCURACY
 from workbench.experiment.resuming import with_deadline
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import dump_spec
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
 from workbench.paths import Workspace
+from workbench.progress import Progress, silent
 from workbench.render.compare import describe_paired_test
 from workbench.render.runs import rough_time
 from workbench.render.strategy import UNKNOWN_TIME, forecast
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History
-from workbench.runs.ladder import Ladder, LadderEntry, run_folders
 from workbench.runs.state import RunSummary
+from workbench.runs.sweep import (
+    PRESET,
+    Sweep,
+    SweepTrial,
+    describe_trial,
+    prepare_sweep,
+    run_folders,
+)
+from workbench.runs.sweep_record import LADDER
 from workbench.text import format_seconds, plural
 
-GONE = "gone"
+GONE, PLANNED = "gone", "planned"
 RANDOM_WEIGHTS = tr("random: the base had random weights, as requested.")
 VALIDATION_ONLY = tr(
     "There are no test images: accuracies are of the validation images "
@@ -83,6 +94,36 @@ def strategy_spec(draft: Draft, preset: str) -> ExperimentSpec:
     spec = preview.with_settings(settings)
     chosen = {key: draft.settings[key] for key in BASE_KEYS if key in draft.settings}
     return preview.with_settings({**settings, **chosen}) if spec.base and chosen else spec
+
+
+def prepare_ladder(
+    workspace: Workspace,
+    name: str | None,
+    data: str,
+    specs: Sequence[tuple[str, ExperimentSpec]],
+    progress: Progress = silent,
+    environment: Mapping[str, str] = os.environ,
+) -> Sweep:
+    """Check the specs, download weights, then record a ladder; see `runs.sweep.prepare_sweep`.
+
+    Args:
+        workspace: Where it is created.
+        name: None for the data's name, "ladder" and the next free number.
+        data: Base of the runs' names: "photos" for photos-dense-1, ...
+        specs: Preset and checked spec of each run, from the simplest strategy up.
+        progress: Called during downloads.
+        environment: Of the workers.
+
+    Raises:
+        UserError: A strategy cannot be trained here, weights are not available, the name is taken,
+            or the disk cannot be written.
+    """
+    from workbench.machine.preflight import check_before_sweep  # imports numpy
+
+    trials = [SweepTrial({PRESET: preset}, spec=dump_spec(spec)) for preset, spec in specs]
+    named = [(describe_trial(t), spec) for t, (_, spec) in zip(trials, specs, strict=True)]
+    check_before_sweep(named, environment)
+    return prepare_sweep(workspace, LADDER, name, data, trials, progress=progress)
 
 
 def specs_by(
@@ -155,7 +196,7 @@ class LadderRow:
     """A row of the ladder's table; None is unknown.
 
     Attributes:
-        state: of the run; "gone" if its folder does not exist.
+        state: of the run; "planned" before it is made, "gone" if it was deleted.
         detail: of the state, safe to print.
         split: of the accuracy: test, or validation if there are no test images.
         seconds: of work, without waiting.
@@ -178,7 +219,7 @@ class LadderRow:
     epochs_total: int | None = None
 
 
-def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> LadderRow:
+def ladder_row(entry: SweepTrial, summary: RunSummary, history: History) -> LadderRow:
     """Return the row of a run that exists."""
     reference = REFERENCE_ACCURACY.get(entry.preset)
     evaluation = history.evaluation
@@ -199,26 +240,26 @@ def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> Lad
     )
 
 
-def row_without_run(entry: LadderEntry, state: str = GONE) -> LadderRow:
-    """Return the row of a run of which nothing is known."""
+def row_without_run(entry: SweepTrial, state: str = "") -> LadderRow:
+    """Return the row of a run of which nothing is known: it is gone, or was not made yet."""
     reference = REFERENCE_ACCURACY.get(entry.preset)
     return LadderRow(
         entry.preset,
         entry.run,
-        state,
+        state or (GONE if entry.run else PLANNED),
         book=reference.book if reference else None,
         readers=reference.readers if reference else None,
     )
 
 
-def read_rows(workspace: Workspace, ladder: Ladder) -> list[LadderRow]:
+def read_rows(workspace: Workspace, ladder: Sweep) -> list[LadderRow]:
     """Read the rows from the folders of the runs, with all their events."""
     existing = {folder.name: load_run(folder) for folder in run_folders(workspace, ladder)}
     return [
         ladder_row(entry, existing[entry.run].summary, existing[entry.run].history)
         if entry.run in existing
         else row_without_run(entry)
-        for entry in ladder.entries
+        for entry in ladder.trials
     ]
 
 

@@ -19,13 +19,14 @@ from workbench.cli.plan import bases, layers, plan, presets
 from workbench.cli.results import evaluate, predict
 from workbench.cli.runs import attach, compare, delete, restore, runs, status, stop
 from workbench.cli.slurm import slurm
+from workbench.cli.sweep import sweep
 from workbench.cli.train import resume, train
 from workbench.cli.tune import lr_find, tune
 
 for _command in (
     check, demo, data, presets, bases, plan, train, runs, attach, status, stop, resume,
     fetch, delete, restore, layers, evaluate, analyze, relabel, label, compare, explain, ladder,
-    lessons, predict, lr_find, tune, features, report, export, slurm, completion,
+    sweep, lessons, predict, lr_find, tune, features, report, export, slurm, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 

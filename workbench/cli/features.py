@@ -7,7 +7,7 @@ import click
 
 from workbench.cli.group import in_workspace
 from workbench.cli.options import ExperimentOptions, examples, json_option, with_experiment
-from workbench.cli.output import echo, echo_json
+from workbench.cli.output import echo, echo_json, worker_events
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
@@ -41,7 +41,7 @@ def features(
     commands may run at the same time, on one machine or many that share the workspace. A run
     that is started before all shares are done computes what is left.
     """
-    from workbench.cli.tune import run_trial
+    from workbench.app.jobs import run_trial_job
     from workbench.experiment.plan import plan_stages
 
     share = read_shard(shard) if shard else task_shard(os.environ)
@@ -54,7 +54,8 @@ def features(
                 "if base.views is the number of views of each image."
             ),
         )
-    found = run_trial(workspace, "features", spec, {"shard": share})
+    with worker_events() as handle:
+        found = run_trial_job(workspace, "features", spec, {"shard": share}, handle)
     if as_json:
         echo_json({**found, "shard": share})
         return

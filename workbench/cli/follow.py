@@ -259,7 +259,10 @@ class EventPrinter:
                 self._evaluated(event)
             case RunStopped():
                 again = command_line(self.workspace, *resume_words(self.folder))
-                self.line(tr("stopped; everything is saved. Resume: {again}", again=again))
+                why = f": {safe_text(event.pruned)}" if event.pruned else ""
+                self.line(
+                    tr("stopped{why}; everything is saved. Resume: {again}", why=why, again=again)
+                )
             case RunFinished():
                 took = "" if event.seconds is None else f" in {format_seconds(event.seconds)}"
                 self.line(f"finished{took}: {self.folder.model_path}")

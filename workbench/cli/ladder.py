@@ -24,6 +24,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.cli.plan import measured_speed
+from workbench.cli.sweep_control import resume_trials, stop_trials
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
@@ -32,7 +33,7 @@ from workbench.text import format_accuracy, format_interval, plural, table
 if TYPE_CHECKING:
     from workbench.app.ladder import LadderRow
     from workbench.experiment.spec import ExperimentSpec
-    from workbench.runs.ladder import Ladder
+    from workbench.runs.sweep import Sweep
 
     NamedSpecs = Sequence[tuple[str, ExperimentSpec]]
 
@@ -89,7 +90,8 @@ def ladder(
     With --by the time is divided among them by their estimates; training.time_budget is of each.
     """
     from workbench.app.ladder import describe_lead, read_rows
-    from workbench.runs.ladder import find_ladder, list_ladders
+    from workbench.runs.sweep import find_sweep
+    from workbench.runs.sweep_record import LADDER, list_names
 
     if sum((source is not None, watching, stopping, resuming)) > 1:
         raise UserError(tr("Give one of --data, --watch, --stop and --resume."))
@@ -100,7 +102,7 @@ def ladder(
     if by is not None and source is None and not resuming:
         raise UserError(tr("--by belongs to a new ladder, --data, or to --resume."))
     if source is None and name is None:
-        known = ", ".join(list_ladders(workspace))
+        known = ", ".join(list_names(workspace, LADDER))
         raise UserError(
             tr("Give --data for a new ladder, or the name of one."),
             tr("There are: {known}", known=known) if known else "workbench ladder --data FOLDER",
@@ -109,13 +111,15 @@ def ladder(
         specs = ladder_specs(workspace, source, presets, base, weights, settings)
         chosen = _start_new(workspace, name, _specs_by(specs, by), environment)
     else:
-        chosen = find_ladder(workspace, str(name))
+        chosen = find_sweep(workspace, str(name), LADDER)
     if stopping:
-        _stop(workspace, chosen)
+        stop_trials(workspace, chosen)
     elif resuming:
-        _resume(workspace, chosen, by, environment)
+        changed = _changed(workspace, chosen, by)
+        resume_trials(workspace, chosen, environment, changed)
     if (source or resuming or watching) and not detach and not as_json:
         _watch(workspace, chosen)
+    chosen = find_sweep(workspace, chosen.name, LADDER)  # runs were made meanwhile
     rows = read_rows(workspace, chosen)
     if as_json:
         echo_json({"name": chosen.name, "rungs": [asdict(row) for row in rows]})
@@ -197,88 +201,61 @@ def _start_new(
     name: str | None,
     specs: "NamedSpecs",
     environment: dict[str, str],
-) -> "Ladder":
+) -> "Sweep":
     from workbench.app.draft import data_stem
-    from workbench.machine.preflight import check_before_ladder
-    from workbench.runs.ladder import prepare_ladder, start
+    from workbench.app.ladder import prepare_ladder
+    from workbench.runs.sweep_queue import start
 
-    check_before_ladder(specs, {**os.environ, **environment})
     with progress_bar() as progress:
         data = data_stem(workspace, Path(specs[0][1].data.source))
-        made = prepare_ladder(workspace, name, data, specs, progress)
+        variables = {**os.environ, **environment}
+        made = prepare_ladder(workspace, name, data, specs, progress, variables)
     start(workspace, made, environment)
     echo(
         tr(
             "ladder {made_name}: {runs} queued",
             made_name=made.name,
-            runs=plural(len(made.entries), "run"),
+            runs=plural(len(made.trials), "run"),
         ),
         err=True,
     )
     return made
 
 
-def _resume(
-    workspace: Workspace, chosen: "Ladder", by: str | None, environment: dict[str, str]
-) -> None:
-    from workbench.machine.preflight import check_before_ladder
-    from workbench.runs.ladder import pending_specs, runs_on_other_hosts, start
+def _changed(
+    workspace: Workspace, chosen: "Sweep", by: str | None
+) -> "dict[int, ExperimentSpec] | None":
+    """Return the specs of a ladder's unfinished runs with a new deadline; None without --by."""
+    from workbench.runs.sweep import describe_trial, pending_specs
 
-    specs = _specs_by(list(pending_specs(workspace, chosen).items()), by)
-    check_before_ladder(specs, {**os.environ, **environment})
-    changed = dict(specs) if by is not None else {}
-    queued = start(workspace, chosen, environment, changed)
-    left = runs_on_other_hosts(workspace, chosen)
-    for run in left:
-        again = command_line(workspace, "resume", run.name, "--queue")
-        echo(
-            tr(
-                "note   {run_name} last ran {description}. If it has ended: {again}",
-                run_name=run.name,
-                description=run.state.description,
-                again=again,
-            )
-        )
-    if queued or not left:
-        echo(f"{plural(len(queued), 'run')} queued." if queued else tr("Nothing is left to do."))
+    if by is None:
+        return None
+    specs = pending_specs(workspace, chosen)
+    named = [(describe_trial(chosen.trials[at]), spec) for at, spec in specs.items()]
+    return {at: spec for at, (_, spec) in zip(specs, _specs_by(named, by), strict=True)}
 
 
-def _stop(workspace: Workspace, chosen: "Ladder") -> None:
-    from workbench.app.run_control import wait_until_stopped
-    from workbench.runs.ladder import stop_ladder
-
-    stopping = stop_ladder(workspace, chosen)
-    if running := wait_until_stopped(stopping):
-        raise UserError(
-            tr("Asked to stop, but still running: {running}.", running=", ".join(running))
-        )
-    if stopping:
-        again = command_line(workspace, "ladder", chosen.name, "--resume")
-        echo(
-            tr(
-                "{runs} stopped; everything is saved. Resume: {again}",
-                runs=plural(len(stopping), "run"),
-                again=again,
-            )
-        )
-    else:
-        echo(tr("None of its runs is running."))
-
-
-def _watch(workspace: Workspace, chosen: "Ladder") -> None:
+def _watch(workspace: Workspace, chosen: "Sweep") -> None:
     """Watch the runs in their order; Ctrl-C ends the watching, never a run."""
     from workbench.cli.follow import watch
-    from workbench.runs.ladder import run_folders
+    from workbench.runs.folder import RunFolder
     from workbench.runs.state import ENDED, summarize
+    from workbench.runs.sweep import find_sweep
+    from workbench.runs.sweep_queue import advance
+    from workbench.runs.sweep_record import LADDER
 
-    left = [f for f in run_folders(workspace, chosen) if summarize(f).state.phase not in ENDED]
-    for number, folder in enumerate(left, start=1):
+    for at in range(len(chosen.trials)):
+        advance(workspace, chosen.record)  # in case its workers were killed
+        now = find_sweep(workspace, chosen.name, LADDER)
+        folder = RunFolder(workspace.runs / now.trials[at].run)
+        if not now.trials[at].run or summarize(folder).state.phase in ENDED:
+            continue
         echo(
             tr(
-                "run    {folder_name} ({number} of {left_count}); Ctrl-C detaches from all of them",
+                "run    {folder_name} ({number} of {count}); Ctrl-C detaches from all of them",
                 folder_name=folder.name,
-                number=number,
-                left_count=len(left),
+                number=at + 1,
+                count=len(chosen.trials),
             )
         )
         try:
@@ -317,7 +294,7 @@ def ladder_table(rows: "Sequence[LadderRow]", lead: str = "") -> str:
     notes = [
         *([lead] if lead else []),
         *ladder_notes(rows),
-        "runs: " + ", ".join(row.run for row in rows),
+        "runs: " + ", ".join(row.run for row in rows if row.run),
     ]
     noted = ("failed", "interrupted", "finished")
     notes += [f"{row.run}: {row.detail}" for row in rows if row.detail and row.state in noted]

@@ -53,9 +53,17 @@ def complete_hosts(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 def complete_ladders(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete names of ladders."""
-    from workbench.runs.ladder import list_ladders
+    from workbench.runs.sweep_record import LADDER, list_names
 
-    return _in_workspace(ctx, incomplete, list_ladders)
+    return _in_workspace(ctx, incomplete, lambda where: list_names(where, LADDER))
+
+
+def complete_sweeps(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete names of sweeps and of searches, and files."""
+    from workbench.runs.sweep_record import SWEEP, TUNE, list_names
+
+    names = _in_workspace(ctx, incomplete, lambda where: list_names(where, SWEEP, TUNE))
+    return [*names, CompletionItem(incomplete, type="file")]
 
 
 def complete_datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:

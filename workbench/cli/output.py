@@ -5,7 +5,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,23 @@ def run_job(job: str, request: dict[str, Any]) -> dict[str, Any]:
 
     with progress_bar() as progress:
         return jobs.run_job(job, request, jobs.report_progress(progress))
+
+
+@contextmanager
+def worker_events(
+    on_event: "Callable[[JobEvent], None]" = lambda event: None,
+) -> "Iterator[Callable[[JobEvent], None]]":
+    """Yield a handler that shows a worker's progress and notices; `on_event` gets other events."""
+    from workbench.app.jobs import report_progress
+
+    def handle(event: "JobEvent") -> None:
+        if event["event"] == "notice":
+            echo(f"note   {event['message']}", err=True)
+        else:
+            on_event(event)
+
+    with progress_bar() as progress:
+        yield report_progress(progress, handle)
 
 
 def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:

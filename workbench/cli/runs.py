@@ -134,7 +134,7 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
     if as_json:
         echo_json(values)
         return
-    if values["state"] not in ("stopped", "failed", "interrupted"):
+    if values["state"] not in ("stopped", "pruned", "failed", "interrupted"):
         del values["resumable"]  # follows from the state
     rows = [(key.replace("_", " "), _format(key, value)) for key, value in values.items()]
     echo(table(("", ""), rows).lstrip())

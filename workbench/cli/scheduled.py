@@ -181,7 +181,7 @@ def _wait_for_ending_worker(folder: RunFolder) -> None:
     """Wait for a worker that has written its last event and has not exited yet."""
     clock = LoadAdjustedClock()
     while is_locked(folder.lock_path) and clock.read() < EXIT_SECONDS:
-        if summarize(folder).state.phase not in ("stopped", "failed"):
+        if summarize(folder).state.phase not in ("stopped", "pruned", "failed"):
             return
         time.sleep(0.1)
 

@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,13 @@ from workbench.cli.options import (
     with_experiment,
     with_spec,
 )
-from workbench.cli.output import echo, echo_json, progress_bar, terminal
+from workbench.cli.output import echo, echo_json, terminal, worker_events
 from workbench.experiment.int_range import LR_FIND_STEPS, TUNE_TRIALS
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_seconds, table
 
 if TYPE_CHECKING:
-    from workbench.app.jobs import JobEvent
     from workbench.experiment.lr_find import Suggestion
     from workbench.experiment.search_space import Trial
     from workbench.experiment.spec import ExperimentSpec
@@ -59,8 +58,10 @@ def tune(
     """Tune dense layers, dropout and learning rate of a head on a frozen base.
 
     The base runs once and its features are kept; then every trial trains a head on them. The first
-    trial is the spec as given. No run is made; Ctrl-C ends the search and shows the trials so far.
+    trial is the spec as given. No run is made, but the trials are kept: after Ctrl-C, or with more
+    --trials, the same command goes on where it was, and `workbench sweep NAME` shows them.
     """
+    from workbench.app.tune import run_search
     from workbench.experiment.search_space import check_tunable, parse_trial
 
     spec = given.spec(workspace)
@@ -73,10 +74,14 @@ def tune(
         if event["event"] == "trial":
             images = event["images"]
             done.append(parse_trial(event))
-            echo(_trial_line(done[-1], trials), err=True)
+            kept = tr(" (kept)") if event.get("kept") else ""
+            echo(_trial_line(done[-1], trials) + kept, err=True)
 
     try:
-        run_trial(workspace, "tune", spec, {"trials": trials, "seed": seed}, on_event)
+        with worker_events(on_event) as handle:
+            name = run_search(workspace, spec, {"trials": trials, "seed": seed}, handle)
+        if name:
+            echo(tr("kept in {name}", name=name), err=True)
     finally:  # also after Ctrl-C, or a failure in a later trial
         if done:
             _show_trials(workspace, given, done, images, as_json)
@@ -163,11 +168,13 @@ def lr_find(
     Suggests the rate at which the loss falls most steeply, or reports that none stands out. No
     run is made; prepared images and features of a frozen base are kept as usual.
     """
+    from workbench.app.jobs import run_trial_job
     from workbench.experiment.lr_find import format_rate, learning_rate_key, lr_find_stage, suggest
 
     tested = lr_find_stage(spec, stage, steps)
     request = {"stage": stage, "steps": steps}
-    losses = run_trial(workspace, "lr-find", spec, request)["losses"]
+    with worker_events() as handle:
+        losses = run_trial_job(workspace, "lr-find", spec, request, handle)["losses"]
     found = suggest(losses, steps)
     setting = f"{learning_rate_key(tested)}={format_rate(found.rate)}" if found.rate else None
     if as_json:
@@ -215,29 +222,3 @@ def _lr_find_tree(
         "losses": losses,
         "smoothed": smoothed_losses(losses),
     }
-
-
-def run_trial(
-    workspace: Workspace,
-    job: str,
-    spec: "ExperimentSpec",
-    request: dict[str, Any],
-    on_event: Callable[["JobEvent"], None] = lambda event: None,
-) -> dict[str, Any]:
-    """Let a worker train on a spec without making a run; show its progress and notices.
-
-    All other events go to `on_event`.
-
-    Raises:
-        UserError: as `run_trial_job`.
-    """
-    from workbench.app.jobs import report_progress, run_trial_job
-
-    def handle(event: "JobEvent") -> None:
-        if event["event"] == "notice":
-            echo(f"note   {event['message']}", err=True)
-        else:
-            on_event(event)
-
-    with progress_bar() as progress:
-        return run_trial_job(workspace, job, spec, request, report_progress(progress, handle))

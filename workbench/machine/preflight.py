@@ -131,24 +131,24 @@ def check_before_resume(
     return _check_gpus(spec, environment)[0].report
 
 
-def check_before_ladder(
+def check_before_sweep(
     specs: Sequence[tuple[str, ExperimentSpec]], environment: Mapping[str, str] = os.environ
 ) -> None:
-    """Check whether the strategies of a ladder can be trained, one after the other.
+    """Check whether the trials of a sweep can be trained, one after the other.
 
     Args:
-        specs: preset, or name of the run, and spec of each strategy.
+        specs: what is said of each trial, such as "strategy dense", and its spec.
         environment: of the workers.
 
     Raises:
-        UserError: as `check_before_resume`; the strategy is named.
+        UserError: as `check_before_resume`; the trial is named.
     """
     for name, spec in specs:
         try:
             check_deadline(spec.training.deadline, time.time())
             check_before_training(spec, environment)
         except UserError as error:
-            raise UserError(f"strategy {name}: {error.message}", error.hint) from None
+            raise UserError(f"{name}: {error.message}", error.hint) from None
     wanted = {(spec.training.gpu, spec.training.devices): spec for _, spec in specs}
     for spec in wanted.values():
         _check_gpus(spec, environment)

@@ -8,16 +8,18 @@ from rich.text import Text
 SIGNS = {
     "training": "▶", "evaluating": "▶", "preparing": "▷", "starting": "▷", "waiting": "…",
     "finished": "✓", "stopped": "■", "failed": "✗", "interrupted": "!",
+    "pruned": "■", "planned": "…",
 }  # fmt: skip
 ASCII_SIGNS = {
     "training": ">", "evaluating": ">", "preparing": ">", "starting": ">", "waiting": ".",
     "finished": "+", "stopped": "=", "failed": "x", "interrupted": "!",
+    "pruned": "=", "planned": ".",
 }  # fmt: skip
 # Names of the theme's colours; a colour never carries a meaning by itself.
 STATE_COLORS = {
     "training": "$accent", "evaluating": "$accent", "preparing": "$accent", "starting": "$accent",
     "waiting": "$secondary", "finished": "$success", "stopped": "$warning", "failed": "$error",
-    "interrupted": "$error",
+    "interrupted": "$error", "pruned": "$warning", "planned": "$secondary",
 }  # fmt: skip
 # ASCII names of keys that Textual writes as symbols; for `str.translate`.
 ASCII_KEYS = str.maketrans(

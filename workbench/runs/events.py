@@ -630,18 +630,20 @@ class Evaluated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunStopped(Event):
-    """The session ended on request; a resume continues here.
+    """The session ended on request, or by its sweep's rule; a resume continues here.
 
     Attributes:
         stage: number of the stage, from 0.
         epoch: number of the epoch, from 1.
         step: finished steps of the epoch.
+        pruned: why the sweep that the run belongs to has given it up; "" on request.
     """
 
     event: Literal["stopped"] = "stopped"
     stage: Whole = None
     epoch: Whole = None
     step: Count = 0
+    pruned: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True)

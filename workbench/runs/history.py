@@ -89,8 +89,8 @@ class History:
     """A run so far, without what a resume superseded.
 
     Attributes:
-        phase: starting, waiting, preparing, training, evaluating, finished, stopped or failed,
-            according to the events; whether the worker is still alive is decided in `state`.
+        phase: starting, waiting, preparing, training, evaluating, finished, stopped, pruned or
+            failed, according to the events; whether the worker still lives is decided in `state`.
         started: time of the first event, in unix seconds.
         ended: time of the event that ended the newest session; None while it runs.
         last_sign: time of the newest event.
@@ -109,7 +109,8 @@ class History:
         gpu: the newest that was claimed.
         machine: the newest sample, None between sessions.
         last_position: where the newest session ended; None while it runs or if unknown.
-        failure: kind of a failure; `message` and `hint` are its texts.
+        failure: kind of a failure; `message` and `hint` are its texts. Of a pruned run the message
+            is the reason.
         resumed: how many times the run was resumed.
         session: number of the event that began or ended the newest session.
         turn: number of the newest event after which earlier progress is no longer news.
@@ -363,6 +364,8 @@ def _apply_end(history: History, event: End) -> None:
     history.last_position = event.position or newest
     history.ended = history.last_sign
     history.machine = history.work = history.progress = None
+    if isinstance(event, RunStopped) and event.pruned:
+        history.phase, history.message = "pruned", event.pruned
     if isinstance(event, RunFailed):
         history.failure, history.message, history.hint = event.kind, event.message, event.hint
 

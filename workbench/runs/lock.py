@@ -11,8 +11,8 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,17 +53,42 @@ def take_lock(path: Path) -> int:
         if error.errno in _TAKEN:
             raise _locked_error(path) from None
         if error.errno in _NO_LOCKS:
-            raise UserError(
-                tr(
-                    "The file system of {parent} has no file locks ({strerror}), so two "
-                    "workers could damage the run.",
-                    parent=safe_text(path.parent),
-                    strerror=os.strerror(error.errno),
-                ),
-                tr("Name a workspace on a local disk with --workspace DIR."),
-            ) from None
+            raise _no_locks(path, error.errno) from None
         raise
     return descriptor
+
+
+@contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Wait for the lock, and hold it for the block; also between threads of one process.
+
+    Raises:
+        UserError: The file system has no locks.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _flock(fcntl.F_WRLCK))
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in _NO_LOCKS:
+            raise _no_locks(path, error.errno) from None
+        raise
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _no_locks(path: Path, number: int) -> UserError:
+    return UserError(
+        tr(
+            "The file system of {parent} has no file locks ({strerror}), so two "
+            "workers could damage the run.",
+            parent=safe_text(path.parent),
+            strerror=os.strerror(number),
+        ),
+        tr("Name a workspace on a local disk with --workspace DIR."),
+    )
 
 
 def name_holder(descriptor: int, pid: int) -> None:

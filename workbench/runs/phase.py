@@ -12,8 +12,8 @@ class RunState:
 
     Attributes:
         phase: starting, waiting (for another run or process, or for a job to start), preparing,
-            training, evaluating, finished, stopped, failed, or interrupted: the worker ended
-            without a final event.
+            training, evaluating, finished, stopped, pruned (given up by its sweep), failed, or
+            interrupted: the worker ended without a final event.
         resumable: True if `launch(folder, resume=True)` would continue it or start it over.
         description: what it does or how it ended, safe to print.
         resume: what a resume would do; "" if there is nothing to resume.

@@ -40,6 +40,7 @@ from workbench.text import safe_text
 
 CPU = "CPU"  # the device of runs without a GPU
 TURN_SECONDS = 0.5  # between two polls of a run that waits
+NEXT_SECONDS = 0.1  # of the one that is next, so that a device idles but a moment
 # A sign of life for readers of the events on another machine, which do not see the lock.
 REPEAT_SECONDS = 60.0
 _MUTEX_SECONDS = 0.002  # between two attempts; it is held for some milliseconds
@@ -158,7 +159,7 @@ def wait_for_devices(
         progress: called with "wait for RUN" when that changes, once a minute, and on a request to
             stop, for which it raises.
         should_stop: returns True once a stop was requested.
-        poll: seconds between two polls.
+        poll: seconds between two polls; once the run is next, NEXT_SECONDS at most.
         is_next: called once, when no queued run is ahead; it may take long.
 
     Returns:
@@ -173,7 +174,7 @@ def wait_for_devices(
             progress(WAITING_PHASE + (reason or tr("its turn")), 0, 0)
             reported, last = reason, now
         if is_later and not any(ahead.queued for _, ahead in _tickets_before(path)):
-            is_later = False
+            is_later, poll = False, min(poll, NEXT_SECONDS)
             is_next()
         time.sleep(poll)
     return slots

@@ -29,7 +29,7 @@ from workbench.runs.slurm_queue import JobState, find_job, job_state
 from workbench.runs.slurm_state import state_by_job
 from workbench.text import format_seconds, safe_text
 
-ENDED = ("finished", "stopped", "failed")
+ENDED = ("finished", "stopped", "pruned", "failed")
 UNKNOWN = "?"
 # By the kind of `failed`; of other kinds the message says more.
 FAILURES = {
@@ -46,6 +46,8 @@ def describe_end(history: History, now: float) -> str:
     time, position = describe_time(history.ended, now), describe_position(history)
     if history.phase == "stopped":
         return _join(tr("stopped on request"), time, position)
+    if history.phase == "pruned":
+        return _join(_first_line(history.message), "", position)
     if history.failure in FAILURES:
         return _join(FAILURES[history.failure], time, position)
     details = ", ".join(part for part in (time, position) if part)

@@ -5,7 +5,7 @@ See `experiment.search_space` and `experiment.lr_find`.
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,13 +26,16 @@ MakeTrainer = Callable[[ExperimentSpec, Path, Emit], Trainer]
 
 
 def run_trials(
-    spec: ExperimentSpec, candidates: Sequence[Candidate], make_trainer: MakeTrainer, scratch: Path
+    spec: ExperimentSpec,
+    candidates: Mapping[int, Candidate],
+    make_trainer: MakeTrainer,
+    scratch: Path,
 ) -> Iterator[Trial]:
     """Train each candidate through the whole plan; yield each trial when it is done.
 
     Args:
         spec: whose head and training the candidates change.
-        candidates: to try, in this order.
+        candidates: to try, by the numbers of their trials, in this order.
         make_trainer: makes a trainer with a fresh model from a spec, a folder of checkpoints and
             a listener, every time with the same base weights and feature store.
         scratch: for the checkpoints, which are removed after each trial.
@@ -40,7 +43,7 @@ def run_trials(
     Raises:
         UserError: as `Trainer.run`; a trial that diverges is a result.
     """
-    for number, candidate in enumerate(candidates, start=1):
+    for number, candidate in candidates.items():
         keras.utils.clear_session()
         checkpoints = scratch / "checkpoints"
         listener = _BestEpoch()

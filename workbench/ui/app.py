@@ -22,7 +22,7 @@ from workbench.hosts.mirror import HostView
 from workbench.machine.terminal_graphics import Graphics
 from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS, supports_utf8
-from workbench.runs.ladder import list_ladders
+from workbench.runs.sweep_record import LADDER, SWEEP, SweepRecord, list_records
 from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
 from workbench.settings import read_settings
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen, notify_error
@@ -46,10 +46,10 @@ def _command_provider() -> type[Provider]:
 class RunsChanged(Message):
     """The newest runs; replaces an older message of its kind."""
 
-    def __init__(self, runs: Runs, ladders: tuple[str, ...]) -> None:
+    def __init__(self, runs: Runs, sweeps: tuple[SweepRecord, ...]) -> None:
         super().__init__()
         self.runs = runs
-        self.ladders = ladders
+        self.sweeps = sweeps
 
     def can_replace(self, message: Message) -> bool:
         """Drop older messages."""
@@ -109,7 +109,7 @@ class WorkbenchApp(BaseApp):
         self.runs = ()
         self.hosts = ()
         self._host_feed = HostFeed({}, lambda hosts: None)
-        self.ladders = ()
+        self.sweeps = ()
         self.warm = None
         self.lesson_input = None
         self.draft_writer = DraftWriter(self._show_write_error)
@@ -231,7 +231,7 @@ class WorkbenchApp(BaseApp):
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Store the newest runs and notify the screens."""
-        self.ladders = message.ladders
+        self.sweeps = message.sweeps
         self.runs = message.runs
         self._show_runs()
 
@@ -260,7 +260,8 @@ class WorkbenchApp(BaseApp):
         worker = get_current_worker()
 
         def post(runs: Runs) -> None:
-            self.post_message(RunsChanged(runs, tuple(list_ladders(self.workspace))))
+            sweeps = list_records(self.workspace, LADDER, SWEEP)
+            self.post_message(RunsChanged(runs, tuple(sweeps)))
 
         RunFeed(self.workspace, post).run(lambda: worker.is_cancelled, self.poll_seconds)
 

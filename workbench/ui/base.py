@@ -18,6 +18,7 @@ from workbench.hosts.mirror import HostView
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.process import WarmWorker
+from workbench.runs.sweep_record import SweepRecord
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_lines
 from workbench.ui.keys import KeyLine
@@ -53,6 +54,7 @@ Route = Literal[
     "results",
     "review",
     "strategy",
+    "sweep",
     "train",
     "tune",
 ]
@@ -67,7 +69,7 @@ class BaseApp(App[None]):
         utf8: whether the terminal shows more than ASCII.
         runs: all runs of the workspace, updated twice a second.
         hosts: other machines of the settings and their runs, updated in the background.
-        ladders: names of all ladders, updated with the runs.
+        sweeps: records of all ladders and sweeps, updated with the runs.
         pixels: draws pictures in pixels where the terminal can.
         warm: a worker for the next run, started while a person sets up an experiment.
         draft_writer: writes drafts.
@@ -79,7 +81,7 @@ class BaseApp(App[None]):
     utf8: bool
     runs: Runs
     hosts: Sequence[HostView]
-    ladders: tuple[str, ...]
+    sweeps: tuple[SweepRecord, ...]
     pixels: PixelLayer
     warm: WarmWorker | None
     draft_writer: DraftWriter

@@ -1,5 +1,6 @@
 """Home: the runs, newest first, and the way to all other screens."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -22,6 +23,7 @@ from workbench.render.runs import (
     empty_table_text,
     matches_filter,
 )
+from workbench.runs.sweep_record import LADDER, SWEEP
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
 from workbench.runs.watch import Runs, RunView, in_order
 from workbench.text import plural, safe_text
@@ -96,8 +98,10 @@ class HomeScreen(WorkbenchScreen):
             text.append(tr(" on {count} machines", count=len(hosts) + 1))
         if self._settings.best_first:
             text.append(tr(", best {metric} first", metric=METRICS[self._settings.metric]))
-        if ladders := self.workbench.ladders:
-            text.append(f", {plural(len(ladders), 'ladder')} (A)")
+        kinds = Counter(sweep.kind for sweep in self.workbench.sweeps)
+        if kinds:
+            counts = ", ".join(plural(kinds[kind], kind) for kind in sorted(kinds))
+            text.append(f", {counts} (A)")
         return text
 
     def on_mount(self) -> None:
@@ -191,7 +195,7 @@ class HomeScreen(WorkbenchScreen):
         if action in ("filter", "settings", "sort"):
             return bool(self._everywhere())
         if action == "ladders":
-            return bool(self.workbench.ladders)
+            return bool(self.workbench.sweeps)
         if action == "back":  # removes the filter
             return any(field.display for field in self.query("#filter"))
         if action not in OFFERED:
@@ -242,17 +246,22 @@ class HomeScreen(WorkbenchScreen):
             compare_run(self, view)
 
     def action_ladders(self) -> None:
-        """Open the workspace's ladder; ask which if there are several."""
-        ladders = self.workbench.ladders
+        """Open the workspace's ladder or sweep; ask which if there are several."""
+        kinds = {sweep.name: sweep.kind for sweep in self.workbench.sweeps}
 
         def answered(name: str | None) -> None:
             if name is not None:
-                self.workbench.open("ladder", name)
+                self.workbench.open("ladder" if kinds[name] == LADDER else "sweep", name)
 
-        if len(ladders) == 1:
-            answered(ladders[0])
-        elif ladders:
-            self.app.push_screen(PickName("Open which ladder?", ladders), answered)
+        if len(kinds) == 1:
+            answered(next(iter(kinds)))
+        elif kinds:
+            question = (
+                tr("Open which ladder or sweep?")
+                if SWEEP in kinds.values()
+                else tr("Open which ladder?")
+            )
+            self.app.push_screen(PickName(question, tuple(kinds)), answered)
 
     def action_lessons(self) -> None:
         """Open the lessons."""

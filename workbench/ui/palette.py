@@ -19,6 +19,7 @@ from textual.widgets import HelpPanel, Static
 
 from workbench.content.concepts import CONCEPTS
 from workbench.messages import tr
+from workbench.runs.sweep_record import LADDER, SWEEP
 from workbench.runs.trash import TrashedRun, list_trash
 from workbench.runs.watch import Runs, RunView
 from workbench.text import format_age, safe_text
@@ -279,11 +280,15 @@ def _app_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComma
 
 
 def _open_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemCommand]:
-    """Yield a command for every ladder and every run."""
-    for name in app.ladders:
-        title = f"Open ladder {safe_text(name, 56)}"
-        help_text = "its strategies side by side"
-        yield SystemCommand(title, help_text, partial(app.open, "ladder", name))
+    """Yield a command for every ladder, every sweep and every run."""
+    help_texts: dict[str, tuple[Route, str]] = {
+        LADDER: ("ladder", tr("its strategies side by side")),
+        SWEEP: ("sweep", tr("its trials, the best first")),
+    }
+    for sweep in app.sweeps:
+        route, help_text = help_texts[sweep.kind]
+        title = f"Open {sweep.kind} {safe_text(sweep.name, 56)}"
+        yield SystemCommand(title, help_text, partial(app.open, route, sweep.name))
     for view in app.runs:
         if not (screen.route == "train" and screen.run == view.name):
             title = f"Open {safe_text(view.name, 64)}"

@@ -39,6 +39,7 @@ ROUTES: dict[Route, str] = {
     "results": "workbench.ui.results.screen:ResultsScreen",
     "review": "workbench.ui.review:ReviewScreen",
     "strategy": "workbench.ui.strategy.screen:StrategyScreen",
+    "sweep": "workbench.ui.ladder.sweep:SweepScreen",
     "train": "workbench.ui.train.screen:TrainScreen",
     "tune": "workbench.ui.tune.screens:TuneHeadScreen",
 }

@@ -45,6 +45,7 @@ from workbench.worker.startup import (
     versions,
     warm_up,
 )
+from workbench.worker.sweep import continue_sweep
 from workbench.worker.train import TrainJob
 
 POLL_SECONDS = 0.3  # between two polls of the control folder
@@ -125,6 +126,8 @@ def train_run(path: Path, lock_fd: int, resume: bool, slots: Sequence[int] = ())
         for slot in job.slots:
             if slot.device == CPU:
                 os.close(slot.descriptor)
+    if not should_stop.signalled:  # else the machine may be going down
+        continue_sweep(folder)
     become_on_finish(folder, state)
     return code
 
@@ -157,7 +160,8 @@ def _run_job(job: TrainJob, resume: bool) -> tuple[str, int]:
         events.write(RunFinished(seconds=time.monotonic() - job.started))
         return "finished", 0
     except Stopped as stop:
-        events.write(RunStopped(**asdict(stop.position)))
+        pruned = "" if job.should_stop() else job.given_up
+        events.write(RunStopped(**asdict(stop.position), pruned=pruned))
         return "stopped", 0
     except OutOfMemory as error:
         if halve_batch(folder, events):

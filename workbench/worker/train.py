@@ -36,6 +36,7 @@ from workbench.runs.events import (
     PREFIX_PHASE,
     ChosenGpu,
     DataReady,
+    EpochFinished,
     Evaluated,
     Evaluating,
     Event,
@@ -59,6 +60,7 @@ from workbench.worker.evaluation import evaluate_split, write_results
 from workbench.worker.feature_processes import helpers_of_run
 from workbench.worker.jobs import out_of_memory, ran_out_of_memory
 from workbench.worker.startup import earlier_precision, start_keras, warm_up_for
+from workbench.worker.sweep import Pruner, continue_sweep
 from workbench.worker.training_setup import (
     TrainingSetup,
     base_weights,
@@ -87,6 +89,7 @@ class TrainJob:
         choices: the devices that it claimed; those after the first share each batch with it.
         environment: as it was before the other GPUs were hidden.
         trainer: once training has begun; its position then counts.
+        pruner: ends the run if its sweep gives it up.
     """
 
     folder: RunFolder
@@ -102,6 +105,7 @@ class TrainJob:
     choices: tuple[GpuChoice, ...] = (GpuChoice(AUTO),)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     trainer: "Trainer | None" = None
+    pruner: Pruner | None = None
 
     def __post_init__(self) -> None:
         self.status = StatusWriter(self.folder.status_path, self.events)
@@ -112,6 +116,8 @@ class TrainJob:
         checkpoint = self._load_checkpoint(spec.training.batch_size) if resume else None
         self._take_devices(spec)
         self.started = time.monotonic()
+        continue_sweep(self.folder)
+        self.pruner = Pruner(self.folder, spec)
         turn = self.clock()
         check_deadline(spec.training.deadline, turn)
         check_before_training(spec)
@@ -242,7 +248,7 @@ class TrainJob:
         speed = setup.measured_speed(self.choices[0])
         expected = setup.expected_seconds(speed) if speed else {}
         trainer = setup.make_trainer(
-            setup.spec, self.folder.checkpoints, self._emit, self.should_stop, expected
+            setup.spec, self.folder.checkpoints, self._emit, self._should_end, expected
         )
         set_deadline(trainer, self.folder, speed, turn, self._notice, self.clock)
         self.trainer, setup = trainer, replace(setup, spec=trainer.spec)
@@ -331,6 +337,17 @@ class TrainJob:
             self.status.update(event)
         else:
             self.events.write(event)
+        if isinstance(event, EpochFinished) and self.pruner:
+            self.pruner.after_epoch()
+
+    def _should_end(self) -> bool:
+        """Return True if a stop was requested, or the sweep has given the run up."""
+        return self.should_stop() or self.given_up != ""
+
+    @property
+    def given_up(self) -> str:
+        """Why the run's sweep has given it up; "" if it has not."""
+        return self.pruner.reason if self.pruner else ""
 
     def _write_sample(self, sample: Sample) -> None:
         self.status.update(MachineSample(**sample))

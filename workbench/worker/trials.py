@@ -2,16 +2,19 @@
 
 `lessons` trains the variants of a lesson on a part of the images. The others look for settings;
 their requests: spec, workspace, scratch (see `training_setup`), and stage and steps (`lr-find`), or
-trials and seed (`tune`). Events: progress, notices, and from `tune` a `trial` for each that is
-finished: images (validated on), and the fields of a `Trial`.
+trials and seed (`tune`), with the trials that were kept of the same search and the fingerprint of
+their images. Events: progress, notices, and from `tune` a `trial` for each that is finished: images
+(validated on), their fingerprint, whether it was kept, and the fields of a `Trial`.
 """
 
+import hashlib
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from workbench.datasets.manifest import make_manifest_rows
+from workbench.datasets.manifest import ImageRecord, make_manifest_rows
 from workbench.datasets.names import natural_sorted
 from workbench.datasets.pack import build_pack
 from workbench.datasets.scan import scan
@@ -21,7 +24,7 @@ from workbench.datasets.sources.source import Item, Source
 from workbench.datasets.split import assign
 from workbench.errors import UserError
 from workbench.experiment.lr_find import lr_find_stage
-from workbench.experiment.search_space import draw_candidates
+from workbench.experiment.search_space import draw_candidates, parse_trial
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
@@ -129,10 +132,27 @@ def tune(request: Request, events: JobEvents) -> dict[str, Any]:
     from workbench.training.tune import run_trials
 
     tried = draw_candidates(setup.spec, request["trials"], request["seed"])
-    for trial in run_trials(setup.spec, tried, setup.make_trainer, scratch):
-        events.send("trial", images=images, **asdict(trial))
+    fingerprint = fingerprint_of(setup.prepared.rows)
+    kept = {}
+    if request.get("fingerprint") == fingerprint:
+        kept = {trial.number: trial for trial in map(parse_trial, request["kept"])}
+    left = {}
+    for number, candidate in enumerate(tried, start=1):
+        if number in kept and kept[number].candidate == candidate:
+            same = {"images": images, "fingerprint": fingerprint, "kept": True}
+            events.send("trial", **same, **asdict(kept[number]))
+        else:
+            left[number] = candidate
+    for trial in run_trials(setup.spec, left, setup.make_trainer, scratch):
+        events.send("trial", images=images, fingerprint=fingerprint, **asdict(trial))
         events("trials", trial.number, len(tried))
     return {}
+
+
+def fingerprint_of(rows: Iterable[ImageRecord]) -> str:
+    """Return what changes with the pixels, the label or the split of any image."""
+    lines = sorted(f"{row.pixel_hash} {row.split} {row.label}\n" for row in rows)
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def find_learning_rate(request: Request, events: JobEvents) -> dict[str, Any]:

@@ -13,14 +13,13 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.app.draft import Draft
-from workbench.app.ladder import PlannedRun, describe_ladder, describe_planned
+from workbench.app.ladder import PlannedRun, describe_ladder, describe_planned, prepare_ladder
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.machine.preflight import check_before_ladder
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
-from workbench.runs.ladder import prepare_ladder, start
+from workbench.runs.sweep_queue import start
 from workbench.text import plural, safe_text
 from workbench.ui.base import in_background, notify_error
 
@@ -38,7 +37,6 @@ def start_ladder(
         Its name, "" if it could not be created, and the error, "" for none.
     """
     try:
-        check_before_ladder(specs)
         ladder = prepare_ladder(workspace, None, data, specs, progress)
     except UserError as error:
         return "", str(error)

@@ -100,14 +100,15 @@ def _interval(row: LadderRow, between: str) -> str:
     return between.join(map(_share, row.interval)) if row.interval else "-"
 
 
-def format_heading(name: str, rows: Sequence[LadderRow]) -> Text:
-    """Return the ladder and its progress."""
+def format_heading(name: str, found: Sequence[str]) -> Text:
+    """Return a ladder or sweep, and its progress by the states of its runs."""
     text = Text.assemble((safe_text(name, 40), "bold"))
-    if not rows:
+    if not found:
         return text
-    states = Counter("running" if row.state in RUNNING else row.state for row in rows)
-    parts = [f"{states['finished']} of {plural(len(rows), 'run')} finished"]
-    parts += [f"{states[state]} {state}" for state in ("running", "waiting") if states[state]]
+    states = Counter("running" if state in RUNNING else state for state in found)
+    parts = [f"{states['finished']} of {plural(len(found), 'run')} finished"]
+    others = ("running", "waiting", "planned", "pruned")
+    parts += [f"{states[state]} {state}" for state in others if states[state]]
     return text.append(f"  {', '.join(parts)}")
 
 

@@ -163,6 +163,8 @@ def format_panel(
         text = Text(_describe_state(view))  # "Stopped on request at 10:00, ..."
         text.stylize(color, 0, len("Stopped"))
         return text
+    if word == "pruned":
+        return Text.assemble(("Pruned. ", color), _describe_state(view))
     if word == "finished":
         return _finished(view, color)
     if word in ("starting", "waiting", "preparing") and not view.history.epochs:

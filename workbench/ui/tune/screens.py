@@ -1,6 +1,6 @@
 """The learning-rate range test and the search over heads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from workbench.app.jobs import JobEvent
+from workbench.app.tune import run_search
 from workbench.experiment.cost import stage_costs
 from workbench.experiment.estimate import stage_seconds
 from workbench.experiment.facts import DataFacts, expected_images
@@ -35,6 +36,7 @@ from workbench.messages import tr
 from workbench.render.strategy import TRIAL_HEADERS, lr_find_plot, trial_cells
 from workbench.text import plural
 from workbench.ui.tune.trial import TrialScreen, format_time
+from workbench.ui.widgets.job_part import Job
 from workbench.ui.widgets.lines import LinePlot
 
 TITLE = tr("loss over learning rate")
@@ -153,7 +155,7 @@ class TuneHeadScreen(TrialScreen):
             f"{self.count:,} heads train on them: yours first, then others with random dense "
             "layers, dropout and learning rate. The best on the validation images is listed "
             "first, and looks better than it is: the summary shows by how much. No run is "
-            "created.\n\n"
+            "created; finished trials are kept, and more can be added.\n\n"
             f"each    at most {plural(cost.stage.epochs, 'epoch')}\n"
             f"time    {format_time(seconds, facts, self.benchmark)}"
         )
@@ -161,6 +163,13 @@ class TuneHeadScreen(TrialScreen):
     def request(self) -> dict[str, Any]:
         """Return the seed of the candidates; the seed of training is the spec's."""
         return {"seed": SEED}
+
+    def run_job(
+        self, request: dict[str, Any], on_event: Callable[[JobEvent], None], job: Job
+    ) -> dict[str, Any]:
+        """Search, and keep the trials; those of an earlier search come first."""
+        run_search(self.workbench.workspace, self.spec, request, on_event, job)
+        return {}
 
     def chosen(self) -> dict[str, Any]:
         """Return the values of the selected trial once the search ended, unless it diverged."""

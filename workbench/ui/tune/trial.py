@@ -194,6 +194,12 @@ class TrialScreen(WorkbenchScreen, JobPart):
 
     def _run(self, request: dict[str, Any], job: Job) -> dict[str, Any]:
         on_event = report_progress(job.progress, partial(job.call, self._receive))
+        return self.run_job(request, on_event, job)
+
+    def run_job(
+        self, request: dict[str, Any], on_event: Callable[[JobEvent], None], job: Job
+    ) -> dict[str, Any]:
+        """Run the job and return its result; called in a thread."""
         workspace = self.workbench.workspace
         return run_trial_job(workspace, self.JOB, self.spec, request, on_event, job)
 

@@ -1,0 +1,180 @@
+"""The table of a sweep, printed or live, and its best spec."""
+
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from workbench.cli.group import command_line
+from workbench.cli.output import echo, echo_json
+from workbench.files import write_atomic
+from workbench.messages import tr
+from workbench.paths import Workspace
+from workbench.text import plural, safe_lines, table
+
+if TYPE_CHECKING:
+    from workbench.analysis.trials import SeedResult, TrialRow
+    from workbench.app.sweep import SweepFeed
+    from workbench.runs.sweep import Sweep
+    from workbench.runs.sweep_record import SweepRecord
+
+WATCH_SECONDS = 1.0  # between two polls of a sweep that is watched
+WIDTH = 79
+
+
+def print_sweep(workspace: Workspace, chosen: "Sweep", as_json: bool) -> None:
+    """Print the table of a sweep as it is now."""
+    from workbench.analysis.trials import trial_rows
+    from workbench.app.sweep import SweepFeed, metric_of
+
+    feed = SweepFeed(workspace, chosen)
+    rows, metric = trial_rows(feed.poll()), metric_of(chosen)
+    if as_json:
+        echo_json(_as_json(chosen.record, metric, rows) | {"prune": chosen.prune})
+        return
+    echo(format_sweep(metric, rows))
+    left = [one for row in rows for one in row.seeds if one.state in _LEFT]
+    if left and feed.ended:
+        echo(
+            tr(
+                "\n{runs} not finished, and nothing is queued: {command}",
+                runs=plural(len(left), "run"),
+                command=command_line(workspace, "sweep", chosen.name, "--resume"),
+            )
+        )
+    elif not feed.ended:
+        again = command_line(workspace, "sweep", chosen.name)
+        echo(tr("\nThis table again: {command} (also with --watch, --stop)", command=again))
+
+
+_LEFT = ("planned", "stopped", "failed", "interrupted")
+
+
+def format_sweep(metric: str, rows: "Sequence[TrialRow]") -> str:
+    """Format the trials of a sweep, the best first by a metric, then notes on them."""
+    from workbench.render.sweep import ended_notes, sweep_notes, sweep_table
+
+    headers, cells, sides = sweep_table(rows, metric)
+    notes = [*sweep_notes(rows, metric), *ended_notes(rows)]
+    wrapped = [textwrap.fill(note, WIDTH, break_on_hyphens=False) for note in notes]
+    return "\n".join([table(headers, cells, sides), *([""] if wrapped else []), *wrapped])
+
+
+def _as_json(record: "SweepRecord", metric: str, rows: "Sequence[TrialRow]") -> dict[str, object]:
+    trials = [asdict(row) for row in rows]
+    return {"name": record.name, "kind": record.kind, "metric": metric, "trials": trials}
+
+
+def print_search(
+    workspace: Workspace, record: "SweepRecord", best: Path | None, as_json: bool
+) -> None:
+    """Print the trials that `tune` has kept, or its best spec."""
+    from workbench.analysis.trials import trial_rows
+    from workbench.app.tune import Search
+    from workbench.experiment.metrics import ACCURACY
+
+    search = Search(workspace, record)
+    rows = trial_rows(search.results)
+    if best is not None:
+        _write_spec(workspace, search.best_spec(rows), best)
+    elif as_json:
+        echo_json(_as_json(record, ACCURACY, rows))
+    else:
+        echo(format_sweep(ACCURACY, rows))
+
+
+def print_best(workspace: Workspace, chosen: "Sweep", file: Path) -> None:
+    """Write the spec of the best trial to a file, or print it for the file -.
+
+    Raises:
+        UserError: No trial is finished.
+        OSError: The file cannot be written.
+    """
+    from workbench.analysis.trials import trial_rows
+    from workbench.app.sweep import SweepFeed, best_spec
+
+    rows = trial_rows(SweepFeed(workspace, chosen).poll())
+    _write_spec(workspace, best_spec(chosen, rows), file)
+
+
+def _write_spec(workspace: Workspace, spec: str, file: Path) -> None:
+    if str(file) == "-":
+        click.echo(spec, nl=False)
+        return
+    write_atomic(file, spec)
+    echo(
+        tr(
+            "The best spec is in {file}. Train it: {command}",
+            file=file,
+            command=command_line(workspace, "train", str(file)),
+        )
+    )
+
+
+def watch_sweep(workspace: Workspace, chosen: "Sweep") -> None:
+    """Show the table as it changes until nothing of it is queued or running.
+
+    On a terminal it is redrawn; elsewhere a line is printed for each run that ends. Ctrl-C ends the
+    watching, never a run. If all workers of the sweep were killed, it launches the next ones.
+    """
+    from workbench.app.sweep import SweepFeed
+
+    feed = SweepFeed(workspace, chosen)
+    echo(tr("Ctrl-C detaches; the runs continue."), err=True)
+    try:
+        if sys.stdout.isatty():
+            _watch_live(feed)
+        else:
+            _watch_lines(feed)
+    except KeyboardInterrupt:
+        again = command_line(workspace, "sweep", chosen.name)
+        echo(tr("\nDetached. Again: {again} (also with --watch, --stop)\n", again=again), err=True)
+
+
+def _watch_live(feed: "SweepFeed") -> None:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    from workbench.analysis.trials import trial_rows
+    from workbench.app.sweep import metric_of
+
+    console = Console(file=sys.stdout, highlight=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            rows = trial_rows(feed.poll())
+            text = safe_lines(format_sweep(metric_of(feed.sweep), rows))
+            live.update(Text(text, no_wrap=True, overflow="crop"), refresh=True)
+            if feed.ended:
+                return
+            feed.keep_going()
+            time.sleep(WATCH_SECONDS)
+
+
+def _watch_lines(feed: "SweepFeed") -> None:
+    from workbench.runs.state import ENDED
+
+    shown: set[str] = set()
+    while True:
+        results = feed.poll()
+        for one in results:
+            if one.run and one.run not in shown and one.state in ENDED:
+                shown.add(one.run)
+                echo(f"{len(shown)} of {len(results)}  {_describe(one)}")
+        if feed.ended:
+            return
+        feed.keep_going()
+        time.sleep(WATCH_SECONDS)
+
+
+def _describe(one: "SeedResult") -> str:
+    from workbench.render.sweep import describe_settings, format_mean
+
+    value = f"val {format_mean(one.value)}" if one.state == "finished" else one.detail
+    tried = describe_settings(one.settings, {key: key for key in one.settings})
+    return f"{one.run}  {tried}, seed {one.seed}: {one.state}, {value}"

@@ -1,0 +1,155 @@
+"""The trials of a sweep as text: cells of a table, and notes on what the numbers mean. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workbench.analysis.trials import Interval, TrialRow
+from workbench.experiment.metrics import METRICS, SHORT_TITLES
+from workbench.messages import tr
+from workbench.text import format_seconds, plural, safe_text
+
+
+def short_keys(rows: Sequence[TrialRow]) -> dict[str, str]:
+    """Return the name of each key in which trials differ: its last part, where that is enough.
+
+    All keys of a single trial.
+    """
+    keys = list(dict.fromkeys(key for row in rows for key in row.settings))
+    if len(rows) > 1:
+        keys = [key for key in keys if len({repr(row.settings.get(key)) for row in rows}) > 1]
+    last = [key.rpartition(".")[2] for key in keys]
+    return {
+        key: short if last.count(short) == 1 else key for key, short in zip(keys, last, strict=True)
+    }
+
+
+def format_value(value: Any) -> str:
+    """Return a value of a setting: 0.0003, vgg16, [32, 64]; "-" for none."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return safe_text(f"{value:g}" if isinstance(value, float) else value, 40)
+
+
+def describe_settings(settings: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Return the settings of a trial in one cell; of the keys in `names` alone."""
+    found = [
+        f"{names[key]}={format_value(value)}" for key, value in settings.items() if key in names
+    ]
+    return ", ".join(found) or tr("as given")
+
+
+def describe_states(row: TrialRow) -> str:
+    """Return the state of a trial: "finished", "2 finished, 1 pruned", "training 3/30"."""
+    states = row.states
+    if len(states) == 1 and (len(row.seeds) == 1 or "finished" in states):
+        (state,) = states
+        first = row.seeds[0]
+        if state == "training" and first.epochs_total:
+            return f"{state} {first.epochs_done}/{first.epochs_total}"
+        return state if len(row.seeds) == 1 else f"{len(row.seeds)} {state}"
+    return ", ".join(f"{count} {state}" for state, count in states.items())
+
+
+def format_range(interval: Interval | None, signed: bool = False) -> str:
+    """Return an interval in one cell: 0.912-0.945, with signs -0.020..-0.004."""
+    if interval is None:
+        return "-"
+    low, high = interval
+    return f"{low:+.3f}..{high:+.3f}" if signed else f"{max(low, 0):.3f}-{min(high, 1):.3f}"
+
+
+def format_mean(value: float | None) -> str:
+    """Return a mean with four digits."""
+    return "-" if value is None else f"{value:.4f}"
+
+
+def format_difference(row: TrialRow) -> str:
+    """Return the difference to the best trial."""
+    return "-" if row.difference is None else f"{row.difference:+.4f}"
+
+
+def seconds_of(row: TrialRow) -> float | None:
+    """Return the seconds that the runs of a trial have worked; None if unknown."""
+    found = [one.seconds for one in row.seeds if one.seconds is not None]
+    return sum(found) if found else None
+
+
+def sweep_table(rows: Sequence[TrialRow], metric: str) -> tuple[list[str], list[list[str]], str]:
+    """Return headers, cells and alignment of the whole table, as `text.table` takes them."""
+    names = short_keys(rows)
+    headers = [
+        *names.values(), f"val {SHORT_TITLES[metric]}", "95 %", "to best", "95 % of it", "test acc",
+        "time", "state",
+    ]  # fmt: skip
+    cells = []
+    for row in rows:
+        seconds = seconds_of(row)
+        cells.append(
+            [
+                *(format_value(row.settings.get(key)) for key in names),
+                format_mean(row.mean),
+                format_range(row.interval),
+                format_difference(row),
+                format_range(row.difference_interval, signed=True),
+                format_mean(row.test),
+                "-" if seconds is None else format_seconds(seconds),
+                describe_states(row),
+            ]
+        )
+    return headers, cells, "l" * len(names) + "rrrrrrl"
+
+
+def sweep_notes(rows: Sequence[TrialRow], metric: str) -> list[str]:
+    """Return what the numbers of the table mean, a sentence or two each."""
+    if not rows or rows[0].mean is None:
+        return []
+    several = any(len(row.seeds) > 1 for row in rows)
+    notes = [
+        tr(
+            "Ranked by {metric} on validation images; 95 % is the interval of the mean over seeds "
+            "(Student's t; of one finished seed, what its images leave), and to best is the mean "
+            "difference to the first row, seed by seed.",
+            metric=METRICS[metric],
+        )
+        if several
+        else tr(
+            "Ranked by {metric} on validation images; 95 % is the interval that these images "
+            "leave (Wilson).",
+            metric=METRICS[metric],
+        )
+    ]
+    if not several and rows[0].seeds[0].seed is not None:
+        notes.append(tr("What another seed would bring is unknown: --add --seeds 3."))
+    measured = [row for row in rows if row.mean is not None]
+    compared = [row for row in measured[1:] if row.difference_interval]
+    near = [row for row in compared if row.difference_interval and row.difference_interval[1] >= 0]
+    if near:
+        notes.append(
+            tr(
+                "{others} cannot be distinguished from the best: the interval of the difference "
+                "contains 0.",
+                others=plural(len(near), "other trial"),
+            )
+        )
+    if len(measured) > 1:
+        notes.append(
+            tr(
+                "The best of {count} validation results is optimistic: it was chosen for being "
+                "high. The test accuracy of a run with its values is not.",
+                count=len(measured),
+            )
+        )
+    return notes
+
+
+def ended_notes(rows: Sequence[TrialRow]) -> list[str]:
+    """Return how each run ended that is neither finished nor running."""
+    ended = ("failed", "interrupted", "pruned", "stopped")
+    return [
+        f"{one.run}: {one.state}: {safe_text(one.detail, 300)}"
+        for row in rows
+        for one in row.seeds
+        if one.state in ended and one.detail
+    ]

@@ -1,0 +1,106 @@
+"""What a worker does for the sweep of its run: launch the next run, and end its own if hopeless."""
+
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from workbench.analysis.median_rule import is_hopeless, median_so_far
+from workbench.analysis.trials import epoch_values, sweep_metric
+from workbench.errors import UserError
+from workbench.experiment.spec import ExperimentSpec
+from workbench.messages import tr
+from workbench.paths import Workspace
+from workbench.runs import sweep_queue
+from workbench.runs.folder import RunFolder
+from workbench.runs.sweep import MEDIAN, Sweep, run_folders, sweep_of
+from workbench.runs.watch import RunWatch
+
+_ENVIRONMENT = dict(os.environ)  # as this process got it, before it claimed a device
+
+
+def continue_sweep(folder: RunFolder) -> None:
+    """Launch what is next in the sweep of a run, if it belongs to one.
+
+    An error is no error of this run: it is printed to its log, and the next worker of the sweep, or
+    a person with --resume, tries again.
+    """
+    with _first_environment():
+        try:
+            sweep_queue.continue_sweep(folder)
+        except (UserError, OSError):
+            traceback.print_exc()
+
+
+@contextmanager
+def _first_environment() -> Iterator[None]:
+    """Set the environment that this process got: a worker it starts chooses a device itself."""
+    now = dict(os.environ)
+    _set_environment(_ENVIRONMENT)
+    try:
+        yield
+    finally:
+        _set_environment(now)
+
+
+def _set_environment(variables: dict[str, str]) -> None:
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)
+
+
+class Pruner:
+    """Applies the rule of a run's sweep; does nothing for a run without such a sweep.
+
+    Args:
+        folder: of the run.
+        spec: of the run.
+
+    Attributes:
+        reason: why the run was given up, "" while it was not.
+    """
+
+    def __init__(self, folder: RunFolder, spec: ExperimentSpec) -> None:
+        self.reason = ""
+        self._workspace = Workspace(folder.path.parent.parent)
+        self._metric = sweep_metric(spec.training.monitor)
+        self._own = RunWatch(folder)
+        self._others: dict[str, RunWatch] = {}
+        self._finished: dict[str, list[float]] = {}
+        sweep = sweep_of(folder)
+        self._sweep = sweep if sweep and sweep.prune == MEDIAN else None
+
+    def after_epoch(self) -> None:
+        """Compare the run, whose epoch is in its log, with the finished runs of its sweep."""
+        if self._sweep is None or self.reason:
+            return
+        while self._own.poll() and self._own.more:
+            pass
+        self._read_finished(self._sweep)
+        values, finished = epoch_values(self._own.history, self._metric), self._finished.values()
+        limit = median_so_far(list(finished), len(values)) if values else None
+        if limit is not None and is_hopeless(values, list(finished)):
+            self.reason = tr(
+                "below the median of its sweep: best {best:.4f} after {epochs} epochs, {limit:.4f} "
+                "of {count} finished runs",
+                best=max(values),
+                epochs=len(values),
+                count=len(finished),
+                limit=limit,
+            )
+
+    def _read_finished(self, sweep: Sweep) -> None:
+        """Read the epochs of runs that have finished since the last epoch."""
+        with suppress(UserError):  # the record was damaged since
+            sweep = Sweep.read(self._workspace, sweep.record)  # runs may have been made since
+        for folder in run_folders(self._workspace, sweep):
+            name = folder.name
+            if name == self._own.folder.name or name in self._finished:
+                continue
+            if name not in self._others:
+                self._others[name] = RunWatch(folder)
+            watch = self._others[name]
+            while watch.poll() and watch.more:
+                pass
+            if watch.state.phase == "finished":
+                self._finished[name] = epoch_values(self._others.pop(name).history, self._metric)
