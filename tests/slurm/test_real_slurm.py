@@ -16,7 +16,7 @@ from person import REPOSITORY
 from slurm_cluster import missing, running_cluster
 from waiting import wait_until
 
-from workbench.app.slurm import resubmit_run, stop_run
+from workbench.app.slurm import resubmit_run
 from workbench.runs import slurm_queue
 from workbench.runs.event_log import read_events
 from workbench.runs.folder import RunFolder
@@ -177,7 +177,7 @@ def test_a_request_to_stop_ends_the_job_and_is_no_success(cluster: Cluster, tmp_
     cluster.workers("job")
     submit([run], cluster.profile(time="10"))
     wait_until(lambda: "notice" in kinds(run))
-    assert stop_run(run) in (True, False)
+    assert stop_runs([run]) in (True, False)
     assert job_end(run).word in ("FAILED", "CANCELLED")
     assert phase(run) == "stopped"
 
@@ -187,7 +187,7 @@ def test_a_job_in_the_queue_is_cancelled(cluster: Cluster, tmp_path: Path) -> No
     run = make_run(tmp_path)
     waits = cluster.profile()
     submit([run], waits.model_copy(update={"lines": (*waits.lines, "--begin=now+1hour")}))
-    assert stop_run(run)
+    assert stop_runs([run])
     assert job_end(run).word == "CANCELLED"
     state = summarize(run).state
     assert (state.phase, state.resumable) == ("stopped", True)

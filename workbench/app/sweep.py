@@ -12,8 +12,8 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.fields import spec_table
 from workbench.runs.history import History
-from workbench.runs.lock import is_locked
 from workbench.runs.state import RunSummary
+from workbench.runs.stop import has_worker_or_job
 from workbench.runs.sweep import Sweep, SweepTrial, parse_trial_spec, run_folders
 from workbench.runs.sweep_queue import advance, count_waiting
 from workbench.runs.watch import RunWatch
@@ -99,9 +99,9 @@ class SweepFeed:
 
     @property
     def ended(self) -> bool:
-        """True if nothing of it is queued or running."""
-        alive = (is_locked(folder.lock_path) for folder in run_folders(self._workspace, self.sweep))
-        return not self.sweep.queue and not any(alive)
+        """True if nothing of it is queued or running, here or in a job."""
+        folders = run_folders(self._workspace, self.sweep)
+        return not self.sweep.queue and not any(map(has_worker_or_job, folders))
 
     def keep_going(self) -> None:
         """Launch what is queued if every worker that would do it was killed.
