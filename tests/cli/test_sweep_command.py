@@ -33,7 +33,7 @@ VARY = ("--vary", f"{RATE}=0.25,0.5", "--seeds", "2")
 def spec(types: Type, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """spec.toml with its images; no driver is queried."""
     (tmp_path / "spec.toml").write_text(SPEC)
-    monkeypatch.setattr(preflight, "find_gpu", lambda *_: GpuChoice())
+    monkeypatch.setattr(preflight, "find_gpus", lambda *_: (GpuChoice(),))
 
 
 @pytest.fixture
