@@ -115,9 +115,10 @@ def resume_trials(
 
 def resume_command(workspace: Workspace, chosen: "Sweep") -> str:
     """Return the command that continues a sweep, as jobs if it has some."""
-    from workbench.runs.sweep import run_folders
+    from workbench.runs.sweep import Sweep, run_folders
 
-    jobs = any(folder.job_path.exists() for folder in run_folders(workspace, chosen))
+    now = Sweep.read(workspace, chosen.record)  # runs may have been made since
+    jobs = any(folder.job_path.exists() for folder in run_folders(workspace, now))
     words = ["--resume", *(["--slurm"] if jobs else [])]
     return command_line(workspace, chosen.record.kind, chosen.name, *words)
 
