@@ -125,7 +125,7 @@ def test_gpus_are_counted_by_their_files(
 
 
 def test_pytorch_trains_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "check_backend", lambda environment: None)
+    monkeypatch.setattr(preflight, "check_backend", lambda *_: None)
     torch = {"KERAS_BACKEND": "torch"}
     check_before_training(spec(), torch)
     check_before_training(spec("training.devices=2"), {"KERAS_BACKEND": "jax"})
