@@ -44,7 +44,7 @@ def nvmlDeviceGetMemoryInfo(handle):
 
 
 def environment_of(tmp_path: Path) -> dict[str, str]:
-    """With one path of modules for all tests: a check is kept for the path that it was made with."""
+    """With one path of modules for all tests, since what a check keeps is for one path."""
     fakes = tmp_path.parent / "fakes"
     fakes.mkdir(exist_ok=True)
     (fakes / "pynvml.py").write_text(FAKE_PYNVML)
