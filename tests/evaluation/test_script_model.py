@@ -127,6 +127,7 @@ def test_the_script_reads_the_weights_of_the_package(tmp_path: Path, name: str) 
     path = installed_file(name)
     if path is None:
         pytest.skip("the packages of weights are not installed")
+    own = None
     for weights in ("imagenet", str(path)):
         tree = {
             "data": DATA,
@@ -135,8 +136,9 @@ def test_the_script_reads_the_weights_of_the_package(tmp_path: Path, name: str) 
         }
         spec = parse_spec(tree, "test")
         built = script_module(tmp_path, spec, ("a", "b")).build_model()
-        own = build_model(spec, 2)
-        load_base_weights(own, spec.base_table, path)
+        if own is None:
+            own = build_model(spec, 2)
+            load_base_weights(own, spec.base_table, path)
         for layer in spec.base_table.layers:
             pairs = zip(
                 built.get_layer(layer.name).weights,
@@ -208,7 +210,7 @@ def test_the_recipe_trains(tmp_path: Path, labels: tuple[str, ...], base: bool) 
     if base:
         tree = {
             "data": DATA,
-            "base": {"name": "mobilenetv2-0.35", "weights": "random", "trainable": ["top"]},
+            "base": {"name": "vgg16", "weights": "random", "trainable": ["block5"]},
             "model": {"strategy": "fine-tuning", "dense_units": [4]},
             "augmentation": {"mixup": 0.4},
             "training": {**RECIPE, "layer_decay": 0.5},
@@ -221,7 +223,8 @@ def test_the_recipe_trains(tmp_path: Path, labels: tuple[str, ...], base: bool) 
     if len(labels) == 2:
         targets = numbers[:, None].astype(np.float32)
     parts = ({"train": images, "validation": images}, {"train": targets, "validation": targets})
-    trains = (["Conv_1", "dense1", "output"],) if base else ()
+    convolutions = [f"block5_conv{number}" for number in (1, 2, 3)]
+    trains = ([*convolutions, "dense1", "output"],) if base else ()
     module.train(model, *parts, *trains, rate=0.01, epochs=2)
     optimizer = model.optimizer
     assert (optimizer.weight_decay, optimizer.global_clipnorm) == (0.1, 1.0)
@@ -232,7 +235,7 @@ def test_the_recipe_trains(tmp_path: Path, labels: tuple[str, ...], base: bool) 
     spared = {v.name for v in model.trainable_variables if not optimizer._use_weight_decay(v)}
     assert spared == {"bias"}
     if base:
-        assert optimizer.factors == (0.5, 1.0, 1.0, 1.0, 1.0)
+        assert optimizer.factors == (*[0.5] * 6, *[1.0] * 4)
     assert all(np.isfinite(weights).all() for weights in model.get_weights())
 
 
