@@ -107,13 +107,15 @@ if "keras" in sys.modules:
     from tensorflow.python.eager import context
 
     print(context.context()._physical_devices, context.context()._context_handle)
+    print(sorted({"jax", "sklearn"} & sys.modules.keys()))  # what keras would only look for
+    from sklearn.linear_model import LogisticRegression
 """
 
 
 @pytest.mark.parametrize(
     ("backend", "printed"),
     [
-        ("tensorflow", ["WarmState(stepped=False)", "True", "None None"]),
+        ("tensorflow", ["WarmState(stepped=False)", "True", "None None", "[]"]),
         ("torch", ["WarmState(stepped=False)", "False"]),  # whose import starts the driver
     ],
 )
