@@ -26,7 +26,7 @@ from workbench.runs.lock import is_locked, take_lock
 from workbench.runs.slurm import SlurmJob, cancel, read_job, submit
 from workbench.runs.slurm_queue import forget, is_open
 from workbench.runs.state import summarize
-from workbench.settings import SlurmProfile, read_settings, write_settings
+from workbench.settings import SlurmProfile, describe_invalid, read_settings, write_settings
 from workbench.text import safe_text
 
 DEFAULT = "default"  # the profile where none is named
@@ -147,13 +147,16 @@ def choose_profile(
         warn: called with what is not valid in the settings.
 
     Raises:
-        UserError: there is no such profile, or a change is not valid.
+        UserError: there is no such profile, in settings with an error not even the default one, or
+            a change is not valid.
     """
     settings, notes = read_settings()
-    for note in notes:
-        warn(note)
     name = name or DEFAULT
     profile = settings.slurm.get(name)
+    if notes and profile is None:  # it may be what could not be read
+        raise UserError("\n".join(notes), tr("Correct that first: the profile may be lost in it."))
+    for note in notes:
+        warn(note)
     if profile is None and name != DEFAULT:
         known = ", ".join(safe_text(one, 40) for one in settings.slurm) or tr("none yet")
         raise UserError(
@@ -195,14 +198,8 @@ def change_profile(profile: SlurmProfile, changes: Iterable[str]) -> SlurmProfil
     try:
         return SlurmProfile.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
         raise UserError(
-            tr(
-                "{key} cannot be {value}: {problem}.",
-                key=".".join(str(part) for part in first["loc"]),
-                value=safe_text(repr(first["input"]), 80),
-                problem=safe_text(first["msg"], 120),
-            ),
+            f"{describe_invalid(error.errors()[0])}.",
             tr("As sbatch takes it: partition=gpu gres=gpu:1 time=02:00:00"),
         ) from None
 
