@@ -100,8 +100,13 @@ class SweepFeed:
     @property
     def ended(self) -> bool:
         """True if nothing of it is queued or running."""
+        return not self.sweep.queue and self.idle
+
+    @property
+    def idle(self) -> bool:
+        """True if none of its runs has a worker: ended, or all of them were killed."""
         alive = (is_locked(folder.lock_path) for folder in run_folders(self._workspace, self.sweep))
-        return not self.sweep.queue and not any(alive)
+        return not any(alive)
 
     def keep_going(self) -> None:
         """Launch what is queued if every worker that would do it was killed.

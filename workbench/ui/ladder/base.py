@@ -154,10 +154,11 @@ class TrialsScreen(WorkbenchScreen):
     def _fill(self) -> None:
         """Update the cells that changed."""
         table, columns = self.query_one(DataTable), self.table_columns()
-        if [str(key.value) for key in table.columns] != list(columns):
+        titles = {name: self.column_title(name) for name in columns}
+        if {key.value: column.label for key, column in table.columns.items()} != titles:
             table.clear(columns=True)
             for name, width in columns.items():
-                table.add_column(self.column_title(name), key=name, width=width)
+                table.add_column(titles[name], key=name, width=width)
         rows = self.table_cells()
         while table.row_count > len(rows):
             table.remove_row(str(table.row_count - 1))
