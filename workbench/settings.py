@@ -62,6 +62,7 @@ class SlurmProfile(_Strict):
         partition: as `sbatch --partition`.
         gres: as `sbatch --gres`, such as "gpu:1".
         time: limit as `sbatch --time`, such as "02:00:00".
+        at_once: how many tasks of an array may run at the same time; 0 for any number.
         command: how nodes call workbench, such as "/shared/venv/bin/workbench"; "" is this
             installation.
         lines: further #SBATCH lines without that word, such as "--account=vision"; a line without
@@ -71,6 +72,7 @@ class SlurmProfile(_Strict):
     partition: str = Field(default="", pattern=r"^[\w.,-]*$", max_length=200)
     gres: str = Field(default="", pattern=r"^[\w:.,()-]*$", max_length=200)
     time: str = Field(default="", pattern=r"^[0-9:-]*$", max_length=40)
+    at_once: int = Field(default=0, ge=0, le=100_000)
     command: str = Field(default="", pattern=_ONE_LINE, max_length=4096)
     lines: tuple[Annotated[str, Field(pattern=_ONE_LINE)], ...] = Field(default=(), max_length=50)
 

@@ -76,10 +76,12 @@ def test_runs_are_prepared_submitted_and_watched_without_a_framework(
         "plan --preset dense --data photos",
         "train --preset dense --data photos --name night --slurm --detach",
         "runs",
+        "sweep --preset dense --data photos --name s --seeds 2 --slurm --detach",
     )
     output = python(tmp_path, COMMANDS, "\n".join(commands))
     codes = [output.split(f"{line}\n", 1)[1].split("\n", 1)[0] for line in commands]
-    assert codes == ["0", "0", "0", "0"], output
-    assert output.endswith("night: wait for SLURM job 7: Priority\n\n")
+    assert codes == ["0", "0", "0", "0", "0"], output
+    assert "night: wait for SLURM job 7: Priority\n\n" in output
+    assert "job    7 of SLURM, for 2 runs of sweep s\n" in output
     assert read_job(RunFolder(Workspace(tmp_path).runs / "night"))
     assert python(tmp_path, APP) == "wait for SLURM job 7: Priority\n"

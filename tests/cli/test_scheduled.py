@@ -83,6 +83,15 @@ def test_sigterm_has_the_worker_save_and_the_next_start_resumes(
     assert kinds(night)[3:] == ["launched", "worker_started", "resumed", "finished"]
 
 
+def test_a_run_that_its_sweep_has_given_up_is_not_started_again(
+    typist: Typist, night: RunFolder
+) -> None:
+    process = typist.start(*LINE, worker="prune")
+    wait_until(lambda: started(night))
+    process.send_signal(signal.SIGTERM)
+    output_of(process, expect=130)
+
+
 def test_a_failed_run_is_resumed(typist: Typist, night: RunFolder) -> None:
     assert "night failed. no images" in typist.types(*LINE, worker="fail", expect=2)
     assert "it was failed: no images (at " in typist.types(*LINE)

@@ -50,12 +50,13 @@ def train(mode: str) -> None:
         events.write("resumed", stage=0, epoch=1, step=0)
     if mode == "fail":
         events.write("failed", kind="user", message="no images", hint="add some")
-    elif mode in ("wait", "work", "job"):
+    elif mode in ("wait", "work", "job", "prune"):
         if mode != "wait":
             events.write("notice", message="training")
         while not stop_requested(folder):
             time.sleep(0.01)
-        events.write("stopped", stage=0, epoch=1, step=3)
+        given_up = {"pruned": "below the median"} if mode == "prune" else {}
+        events.write("stopped", stage=0, epoch=1, step=3, **given_up)
     elif mode == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     elif mode == "deaf":

@@ -107,22 +107,22 @@ def test_several_runs_are_one_array(
     runs = [make_run(tmp_path, name) for name in ("a", "b", "c")]
     folder = tmp_path / "saved_models" / ".sweeps"
     folder.mkdir()
-    made = submit(runs, SlurmProfile(command="echo"), folder=folder, at_once=2)
+    made = submit(runs, SlurmProfile(command="echo", at_once=2), folder=folder)
     assert (made.id, made.cluster) == ("41", "far")
     assert [read_job(run).id for run in runs if read_job(run)] == ["41_0", "41_1", "41_2"]
     assert [read_job(run).log for run in runs if read_job(run)] == [
-        "job-0.log", "job-1.log", "job-2.log"
+        "job-41_0.log", "job-41_1.log", "job-41_2.log"
     ]  # fmt: skip
     script = (folder / "job.sh").read_text()
     assert "\n#SBATCH --array=0-2%2\n" in script
-    assert "\n#SBATCH --output=job-%a.log\n" in script
+    assert "\n#SBATCH --output=job-%A_%a.log\n" in script
     (slurm.folder / "srun").write_text('#!/bin/sh\nexec "$@"\n')
     (slurm.folder / "srun").chmod(0o755)
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
     done = subprocess.run(["bash", folder / "job.sh"], capture_output=True, text=True, check=True)
     assert done.stdout == f"train --resume-on-start --workspace {tmp_path} --name b\n"
-    cancel(read_job(runs[2]) or made)
-    assert slurm.called("scancel") == ["scancel --clusters=far 41_2"]
+    cancel([replace(made, cluster=""), *filter(None, map(read_job, runs[1:]))])
+    assert slurm.called("scancel") == ["scancel 41", "scancel --clusters=far 41_1 41_2"]
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,18 @@ def test_a_task_that_has_begun_has_a_record_of_its_own(tmp_path: Path, slurm: Fa
     ]  # fmt: skip
 
 
+def test_tasks_that_were_cancelled_before_they_started_have_one_record(
+    tmp_path: Path, slurm: FakeSlurm
+) -> None:
+    runs = [make_run(tmp_path, name) for name in ("a", "b", "c")]
+    submit(runs, PROFILE, folder=tmp_path)
+    slurm.queue(job("CANCELLED", array_job_id=7), job("RUNNING", 8, array_job_id=7,
+                array_task_id=0))  # fmt: skip
+    assert [state.word for run in runs if (state := job_state(run))] == [
+        "RUNNING", "CANCELLED", "CANCELLED",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "answer", ["", "{", "[]", "{}", '{"jobs": 3}', '{"jobs": [3]}', "[" * 9999]
 )

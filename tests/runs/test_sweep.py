@@ -18,8 +18,8 @@ from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.toml import dump_spec, parse_spec, read_spec
 from workbench.paths import Workspace
+from workbench.runs import stop, sweep_queue, sweep_record
 from workbench.runs import sweep as sweep_module
-from workbench.runs import sweep_queue, sweep_record
 from workbench.runs.event_log import EventWriter, read_events
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.launch import stop_requested
@@ -234,13 +234,13 @@ def test_stop_empties_the_queue_and_reaches_every_worker_in_reverse_order(
     sweep = made_sweep(workspace, "s", trials(4))
     start(workspace, sweep)
     asked: list[str] = []
-    real = sweep_queue.request_stop
+    real = stop.request_stop
 
     def request(folder: RunFolder) -> None:
         asked.append(folder.name)
         real(folder)
 
-    monkeypatch.setattr(sweep_queue, "request_stop", request)
+    monkeypatch.setattr(stop, "request_stop", request)
     stopping = stop_sweep(workspace, sweep)
     assert [folder.name for folder in stopping] == ["s-1", "s-2"]
     assert asked == ["s-2", "s-1"]

@@ -11,18 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fake_slurm import make_run
+from click.testing import CliRunner
+from fake_slurm import SPEC, make_run
+from image_files import class_folders
+from made_sweeps import made_sweep
 from person import REPOSITORY
 from slurm_cluster import missing, running_cluster
 from waiting import wait_until
 
-from workbench.app.slurm import resubmit_run, stop_run
+from workbench.app.slurm import resubmit_run
+from workbench.cli import workbench
+from workbench.paths import Workspace
 from workbench.runs import slurm_queue
 from workbench.runs.event_log import read_events
 from workbench.runs.folder import RunFolder
 from workbench.runs.slurm import read_job, submit
 from workbench.runs.slurm_queue import JobState, job_state
 from workbench.runs.state import summarize
+from workbench.runs.stop import stop_runs
+from workbench.runs.sweep import SweepTrial
+from workbench.runs.sweep_jobs import submit_sweep
+from workbench.runs.sweep_queue import stop_sweep
 from workbench.settings import SlurmProfile
 
 TESTS = REPOSITORY / "tests"
@@ -97,6 +106,14 @@ def job_end(run: RunFolder) -> JobState:
 
 def kinds(run: RunFolder) -> list[str]:
     return [event.event for event in read_events(run.events_path)]
+
+
+def typed(workspace: Path, *words: str) -> str:
+    """Return what a command prints."""
+    command = (*words, "--workspace", str(workspace))
+    done = CliRunner().invoke(workbench, command, prog_name="workbench", catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def test_a_run_waits_runs_is_stopped_resumes_and_completes(
@@ -177,7 +194,7 @@ def test_a_request_to_stop_ends_the_job_and_is_no_success(cluster: Cluster, tmp_
     cluster.workers("job")
     submit([run], cluster.profile(time="10"))
     wait_until(lambda: "notice" in kinds(run))
-    assert stop_run(run) in (True, False)
+    stop_runs([run])
     assert job_end(run).word in ("FAILED", "CANCELLED")
     assert phase(run) == "stopped"
 
@@ -187,7 +204,7 @@ def test_a_job_in_the_queue_is_cancelled(cluster: Cluster, tmp_path: Path) -> No
     run = make_run(tmp_path)
     waits = cluster.profile()
     submit([run], waits.model_copy(update={"lines": (*waits.lines, "--begin=now+1hour")}))
-    assert stop_run(run)
+    assert stop_runs([run]) == [run]
     assert job_end(run).word == "CANCELLED"
     state = summarize(run).state
     assert (state.phase, state.resumable) == ("stopped", True)
@@ -212,11 +229,38 @@ def test_a_job_that_never_comes_further_ends_after_three_starts(
 
 
 @all_cases
-def test_of_an_array_one_task_fails_and_the_rest_finish(cluster: Cluster, tmp_path: Path) -> None:
-    runs = [make_run(tmp_path, name) for name in ("a", "b", "c")]
-    for task, mode in enumerate(("finish", "fail", "finish")):
+def test_of_a_sweep_one_task_fails_and_the_rest_finish(cluster: Cluster, tmp_path: Path) -> None:
+    for task, mode in enumerate(("finish", "fail", "finish", "finish")):
         cluster.workers(mode, str(task))
-    submit(runs, cluster.profile(time="10"), folder=tmp_path, at_once=2)
-    assert [job_end(run).word for run in runs] == ["COMPLETED", "FAILED", "COMPLETED"]
-    assert [phase(run) for run in runs] == ["finished", "failed", "finished"]
-    assert "no images" in summarize(runs[1]).state.description
+    asked = cluster.profile(time="10", at_once=2)
+    values = [f"command={asked.command}", f"line={asked.lines[0]}", "at_once=2", "time=10"]
+    options = [word for value in values for word in ("--slurm-set", value)]
+    photos = class_folders(tmp_path / "photos", a=10, b=10)
+    spec = ("--preset", "dense", "--data", str(photos), "--name", "s")
+    rates = ("--vary", "training.learning_rate=0.1,0.2,0.3,0.4")
+    shown = typed(tmp_path, "sweep", *spec, *rates, "--slurm", *options)  # watches it to its end
+    runs = [RunFolder(tmp_path / "saved_models" / f"s-{number}") for number in range(1, 5)]
+    assert [id_of(run).partition("_")[2] for run in runs] == ["0", "1", "2", "3"]
+    assert len({id_of(run).partition("_")[0] for run in runs}) == 1
+    assert [phase(run) for run in runs] == ["finished", "failed", "finished", "finished"]
+    assert [line.split()[-1] for line in shown.splitlines() if line.startswith("0.")] == [
+        "finished", "failed", "finished", "finished",
+    ]  # fmt: skip
+    assert "s-2: failed: no images" in shown
+    assert "1 run not finished, and nothing is queued: workbench sweep s --resume --slurm" in shown
+    assert job_end(runs[1]).word == "FAILED"
+    cluster.workers("finish")  # of a single run, which is no task
+    typed(tmp_path, "sweep", "s", "--resume", "--slurm", *options)
+    assert [phase(run) for run in runs] == ["finished"] * 4
+
+
+@all_cases
+def test_tasks_of_a_sweep_are_cancelled_and_asked_to_stop(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.workers("job", "0")
+    trials = [SweepTrial({"model.dropout": n}, 1, f"# {n}\n{SPEC}") for n in range(3)]
+    sweep = made_sweep(Workspace(tmp_path), "s", trials)
+    _, runs = submit_sweep(Workspace(tmp_path), sweep, cluster.profile(at_once=1))
+    wait_until(lambda: "notice" in kinds(runs[0]))
+    assert stop_sweep(Workspace(tmp_path), sweep) == runs
+    assert [job_end(run).word for run in runs] == ["FAILED", "CANCELLED", "CANCELLED"]
+    assert [phase(run) for run in runs] == ["stopped"] * 3

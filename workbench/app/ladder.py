@@ -103,6 +103,7 @@ def prepare_ladder(
     specs: Sequence[tuple[str, ExperimentSpec]],
     progress: Progress = silent,
     environment: Mapping[str, str] = os.environ,
+    submitted: bool = False,
 ) -> Sweep:
     """Check the specs, download weights, then record a ladder; see `runs.sweep.prepare_sweep`.
 
@@ -113,16 +114,21 @@ def prepare_ladder(
         specs: Preset and checked spec of each run, from the simplest strategy up.
         progress: Called during downloads.
         environment: Of the workers.
+        submitted: True if they run on other machines, as jobs.
 
     Raises:
         UserError: A strategy cannot be trained here, weights are not available, the name is taken,
             or the disk cannot be written.
     """
-    from workbench.machine.preflight import check_before_sweep  # imports numpy
+    # Which import numpy.
+    from workbench.machine.preflight import check_before_submit, check_before_sweep
 
     trials = [SweepTrial({PRESET: preset}, spec=dump_spec(spec)) for preset, spec in specs]
     named = [(describe_trial(t), spec) for t, (_, spec) in zip(trials, specs, strict=True)]
-    check_before_sweep(named, environment)
+    if submitted:
+        check_before_submit([spec for _, spec in specs], workspace, progress)
+    else:
+        check_before_sweep(named, environment)
     return prepare_sweep(workspace, LADDER, name, data, trials, progress=progress)
 
 

@@ -1,4 +1,4 @@
-"""Runs as jobs of SLURM: submit, submit again, stop; and the profiles of a person's settings.
+"""Runs as jobs of SLURM: submit, submit again; and the profiles of a person's settings.
 
 The checks import numpy; they are imported where they are used, as in `run_control`.
 """
@@ -6,32 +6,27 @@ The checks import numpy; they are imported where they are used, as in `run_contr
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterable, Mapping
 
 from pydantic import ValidationError
 
 from workbench.app.run_control import Notify, ignore, make_folder, spec_to_resume
 from workbench.errors import UserError
-from workbench.experiment.deadline import check_deadline
 from workbench.experiment.spec import ExperimentSpec
-from workbench.files import write_atomic
 from workbench.machine.backends import chosen_backend
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.folder import RunFolder, suggest_names
-from workbench.runs.launch import clear_requests, request_stop
-from workbench.runs.lock import is_locked, take_lock
-from workbench.runs.slurm import SlurmJob, cancel, read_job, submit
-from workbench.runs.slurm_queue import forget, is_open
-from workbench.runs.state import summarize
+from workbench.runs.launch import prepare_resubmit
+from workbench.runs.slurm import SlurmJob, submit
+from workbench.runs.slurm_queue import forget
 from workbench.settings import SlurmProfile, describe_invalid, read_settings, write_settings
 from workbench.text import safe_text
 
 DEFAULT = "default"  # the profile where none is named
 LINE = "line"  # the key that may be given several times
-KEYS = ("partition", "gres", "time", "command", LINE)
+KEYS = ("partition", "gres", "time", "at_once", "command", LINE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
@@ -65,7 +60,7 @@ def submit_run(
     """
     from workbench.machine.preflight import check_before_submit
 
-    check_before_submit(spec, workspace, progress, warn)
+    check_before_submit([spec], workspace, progress, warn)
     folder = make_folder(workspace, spec, stem)
     try:
         submit([folder], profile, profile_name, environment)
@@ -89,39 +84,14 @@ def resubmit_run(
         UserError: a setting is not allowed, or SLURM refuses.
         RunLocked: the run has a worker.
     """
-    from workbench.machine.preflight import check_weights
+    from workbench.machine.preflight import check_before_resubmit
 
     spec, changed = spec_to_resume(folder, settings, half_batch)
-    check_deadline(spec.training.deadline, time.time())
-    check_weights(spec)
-    descriptor = take_lock(folder.lock_path)
-    try:
-        clear_requests(folder)
-        if changed is not None:
-            write_atomic(folder.spec_path, changed)
-    finally:
-        os.close(descriptor)
+    check_before_resubmit(spec)
+    prepare_resubmit(folder, changed)
     job = submit([folder], profile, profile_name, environment)
     forget(folder)
     return job
-
-
-def stop_run(folder: RunFolder) -> bool:
-    """Stop a run: cancel a job that has no worker yet, else request the worker to save and end.
-
-    Returns:
-        True if the run is stopped by now.
-
-    Raises:
-        UserError: SLURM refuses.
-    """
-    job = None if is_locked(folder.lock_path) or not is_open(folder) else read_job(folder)
-    if job is None or summarize(folder).state.phase not in ("waiting", "starting"):
-        request_stop(folder)
-        return False
-    cancel(job)  # no worker would read a request
-    forget(folder)
-    return True
 
 
 def framework_doubt(profile: SlurmProfile) -> str:

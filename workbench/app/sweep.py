@@ -12,8 +12,8 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.fields import spec_table
 from workbench.runs.history import History
-from workbench.runs.lock import is_locked
 from workbench.runs.state import RunSummary
+from workbench.runs.stop import has_worker_or_job
 from workbench.runs.sweep import Sweep, SweepTrial, parse_trial_spec, run_folders
 from workbench.runs.sweep_queue import advance, count_waiting
 from workbench.runs.watch import RunWatch
@@ -99,14 +99,13 @@ class SweepFeed:
 
     @property
     def ended(self) -> bool:
-        """True if nothing of it is queued or running."""
+        """True if nothing of it is queued or running, here or in a job."""
         return not self.sweep.queue and self.idle
 
     @property
     def idle(self) -> bool:
-        """True if none of its runs has a worker: ended, or all of them were killed."""
-        alive = (is_locked(folder.lock_path) for folder in run_folders(self._workspace, self.sweep))
-        return not any(alive)
+        """True if none of its runs has a worker or a job: ended, or all of them were killed."""
+        return not any(map(has_worker_or_job, run_folders(self._workspace, self.sweep)))
 
     def keep_going(self) -> None:
         """Launch what is queued if every worker that would do it was killed.

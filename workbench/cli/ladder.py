@@ -1,4 +1,4 @@
-"""`workbench ladder`: a fixed sweep over the strategies, one run after the other."""
+"""`workbench ladder`: a fixed sweep over the strategies."""
 
 import os
 import textwrap
@@ -20,18 +20,21 @@ from workbench.cli.options import (
     examples,
     json_option,
     set_option,
+    slurm_options,
     with_worker,
 )
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.cli.plan import measured_speed
-from workbench.cli.sweep_control import resume_trials, stop_trials
+from workbench.cli.slurm import asked_job
+from workbench.cli.sweep_control import resume_trials, start_trials, stop_trials
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import format_accuracy, format_interval, plural, table
+from workbench.text import format_accuracy, format_interval, table
 
 if TYPE_CHECKING:
     from workbench.app.ladder import LadderRow
+    from workbench.cli.slurm import Job
     from workbench.experiment.spec import ExperimentSpec
     from workbench.runs.sweep import Sweep
 
@@ -65,6 +68,8 @@ if TYPE_CHECKING:
 @click.option("--stop", "stopping", is_flag=True, help="Stop all of it.")
 @click.option("--resume", "resuming", is_flag=True, help="Queue again what is not finished.")
 @by_option
+@slurm_options[0]
+@slurm_options[1]
 @json_option
 @in_workspace
 @with_worker
@@ -81,6 +86,8 @@ def ladder(
     stopping: bool,
     resuming: bool,
     by: str | None,
+    slurm: str | None,
+    slurm_set: tuple[str, ...],
     as_json: bool,
     environment: dict[str, str],
 ) -> None:
@@ -88,9 +95,10 @@ def ladder(
 
     All runs are queued at once and outlive the terminal; with only a name, show the table so far.
     With --by the time is divided among them by their estimates; training.time_budget is of each.
+    With --slurm they are the tasks of one array job, and --by is of each.
     """
     from workbench.app.ladder import describe_lead, read_rows
-    from workbench.runs.sweep import find_sweep
+    from workbench.runs.sweep import find_sweep, run_folders
     from workbench.runs.sweep_record import LADDER, list_names
 
     if sum((source is not None, watching, stopping, resuming)) > 1:
@@ -101,6 +109,8 @@ def ladder(
         )
     if by is not None and source is None and not resuming:
         raise UserError(tr("--by belongs to a new ladder, --data, or to --resume."))
+    if (slurm is not None or slurm_set) and source is None and not resuming:
+        raise UserError(tr("--slurm belongs to a new ladder, --data, or to --resume."))
     if source is None and name is None:
         known = ", ".join(list_names(workspace, LADDER))
         raise UserError(
@@ -108,15 +118,18 @@ def ladder(
             tr("There are: {known}", known=known) if known else "workbench ladder --data FOLDER",
         )
     if source is not None:
+        job = asked_job(slurm, slurm_set)
         specs = ladder_specs(workspace, source, presets, base, weights, settings)
-        chosen = _start_new(workspace, name, _specs_by(specs, by), environment)
+        fitted = _specs_by(specs, by, together=job is not None)
+        chosen = _start_new(workspace, name, fitted, environment, job)
     else:
         chosen = find_sweep(workspace, str(name), LADDER)
     if stopping:
         stop_trials(workspace, chosen)
     elif resuming:
-        changed = _changed(workspace, chosen, by)
-        resume_trials(workspace, chosen, environment, changed)
+        job = asked_job(slurm, slurm_set, run_folders(workspace, chosen))
+        changed = _changed(workspace, chosen, by, together=job is not None)
+        resume_trials(workspace, chosen, environment, changed, job)
     if (source or resuming or watching) and not detach and not as_json:
         _watch(workspace, chosen)
     chosen = find_sweep(workspace, chosen.name, LADDER)  # runs were made meanwhile
@@ -174,8 +187,10 @@ def _has_base(preset: str) -> bool:
     return preset in PRESETS and "base" in PRESETS[preset].build(BOOK_FACTS)
 
 
-def _specs_by(specs: "NamedSpecs", by: str | None) -> "NamedSpecs":
+def _specs_by(specs: "NamedSpecs", by: str | None, together: bool = False) -> "NamedSpecs":
     """Return the specs with the deadlines that follow from --by.
+
+    Those that are trained together, each on a device of its own, have all the time.
 
     Raises:
         UserError: it is no time in the future, or too early for all of them.
@@ -189,8 +204,8 @@ def _specs_by(specs: "NamedSpecs", by: str | None) -> "NamedSpecs":
         return specs
     now = time.time()
     at = parse_moment(by, now)
-    if at is None:
-        return [(name, with_deadline(spec, None)) for name, spec in specs]
+    if at is None or together:
+        return [(name, with_deadline(spec, at)) for name, spec in specs]
     first = specs[0][1]
     measured = measured_speed(first.training)
     return specs_by(specs, survey(first.data.source), measured, at, now)
@@ -201,29 +216,23 @@ def _start_new(
     name: str | None,
     specs: "NamedSpecs",
     environment: dict[str, str],
+    job: "Job | None",
 ) -> "Sweep":
     from workbench.app.draft import data_stem
     from workbench.app.ladder import prepare_ladder
-    from workbench.runs.sweep_queue import start
 
     with progress_bar() as progress:
         data = data_stem(workspace, Path(specs[0][1].data.source))
         variables = {**os.environ, **environment}
-        made = prepare_ladder(workspace, name, data, specs, progress, variables)
-    start(workspace, made, environment)
-    echo(
-        tr(
-            "ladder {made_name}: {runs} queued",
-            made_name=made.name,
-            runs=plural(len(made.trials), "run"),
-        ),
-        err=True,
-    )
+        made = prepare_ladder(
+            workspace, name, data, specs, progress, variables, submitted=job is not None
+        )
+    start_trials(workspace, made, environment, job)
     return made
 
 
 def _changed(
-    workspace: Workspace, chosen: "Sweep", by: str | None
+    workspace: Workspace, chosen: "Sweep", by: str | None, together: bool
 ) -> "dict[int, ExperimentSpec] | None":
     """Return the specs of a ladder's unfinished runs with a new deadline; None without --by."""
     from workbench.runs.sweep import describe_trial, pending_specs
@@ -232,7 +241,8 @@ def _changed(
         return None
     specs = pending_specs(workspace, chosen)
     named = [(describe_trial(chosen.trials[at]), spec) for at, spec in specs.items()]
-    return {at: spec for at, (_, spec) in zip(specs, _specs_by(named, by), strict=True)}
+    changed = _specs_by(named, by, together)
+    return {at: spec for at, (_, spec) in zip(specs, changed, strict=True)}
 
 
 def _watch(workspace: Workspace, chosen: "Sweep") -> None:
@@ -296,7 +306,7 @@ def ladder_table(rows: "Sequence[LadderRow]", lead: str = "") -> str:
         *ladder_notes(rows),
         "runs: " + ", ".join(row.run for row in rows if row.run),
     ]
-    noted = ("failed", "interrupted", "finished")
+    noted = ("failed", "interrupted", "finished", "waiting")
     notes += [f"{row.run}: {row.detail}" for row in rows if row.detail and row.state in noted]
     wrapped = [textwrap.fill(note, 79, break_on_hyphens=False) for note in notes]
     return "\n".join([table(headers, cells, "lrrrrr"), "", *wrapped])

@@ -297,7 +297,7 @@ slurm_options = (
         multiple=True,
         metavar="KEY=VALUE",
         shell_complete=complete_job_settings,
-        help="Of the job: partition, gres, time, command, or line for a further #SBATCH line.",
+        help="Of the job: partition, gres, time, at_once, command, or line for an #SBATCH line.",
     ),
 )
 

@@ -168,12 +168,12 @@ def attach(workspace: Workspace, run: str, as_json: bool) -> None:
 def stop(workspace: Workspace, run: str) -> None:
     """Ask a run to save a checkpoint and end; `resume` continues from there."""
     from workbench.app.run_control import wait_until_stopped
-    from workbench.app.slurm import stop_run
     from workbench.runs.folder import find_run
     from workbench.runs.lock import is_locked
     from workbench.runs.slurm import resume_words
     from workbench.runs.slurm_queue import is_open
     from workbench.runs.state import summarize
+    from workbench.runs.stop import stop_runs
 
     folder = find_run(workspace, run)
     if not (is_locked(folder.lock_path) or is_open(folder)):
@@ -187,7 +187,7 @@ def stop(workspace: Workspace, run: str) -> None:
                 where=where,
             )
         )
-    if not stop_run(folder) and wait_until_stopped([folder]):
+    if not stop_runs([folder]) and wait_until_stopped([folder]):
         raise UserError(
             tr(
                 "{folder_name} was asked to stop and is still running; it stops after its step.",

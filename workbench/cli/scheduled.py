@@ -97,10 +97,12 @@ def start_or_resume(
     finally:
         if kind != "detached":
             _wait_for_exit(folder)
-    if (term.received or job) and summarize(folder).state.phase != "finished":
-        if term.received and job:
+    phase = summarize(folder).state.phase
+    if (term.received or job) and phase != "finished":
+        terminated = term.received and phase != "pruned"  # which is its end
+        if terminated and job:
             check_progress(folder, job)
-        click.get_current_context().exit(EXIT_TERMINATED if term.received else EXIT_STOPPED)
+        click.get_current_context().exit(EXIT_TERMINATED if terminated else EXIT_STOPPED)
 
 
 def _find(workspace: Workspace, name: str) -> RunFolder | None:

@@ -1,5 +1,6 @@
-"""`--slurm` of train and resume, and `workbench slurm`: the profiles of its jobs."""
+"""`--slurm` of commands that train, and `workbench slurm`: the profiles of its jobs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
     from workbench.settings import SlurmProfile
 
+    Job = tuple[str, SlurmProfile]  # with the name of the profile
+
 
 @click.command(
     epilog=examples(
@@ -32,8 +35,9 @@ if TYPE_CHECKING:
 def slurm(name: str | None, values: tuple[str, ...], remove: bool) -> None:
     """List the profiles of SLURM jobs, or save one; `default` is used where none is named.
 
-    Keys: partition, gres, time; command, as the nodes call workbench, if it is not this
-    installation; and line, for a further #SBATCH line or, without dashes, a line of the script.
+    Keys: partition, gres, time; at_once, how many runs of a sweep may run together; command, as
+    the nodes call workbench, if it is not this installation; and line, for a further #SBATCH line
+    or, without dashes, a line of the script.
     """
     from workbench.app.slurm import change_profile, describe_profile, save_profile
     from workbench.runs.slurm import has_slurm
@@ -64,27 +68,33 @@ def slurm(name: str | None, values: tuple[str, ...], remove: bool) -> None:
         echo(tr("sbatch was not found: jobs cannot be submitted from this machine."))
 
 
-def chosen_profile(
-    slurm: str, changes: tuple[str, ...], folder: RunFolder | None = None
-) -> tuple[str, "SlurmProfile"]:
+def asked_job(
+    slurm: str | None, changes: tuple[str, ...], folders: Iterable[RunFolder] = ()
+) -> "Job | None":
     """Return name and profile of --slurm and --slurm-set, with a warning if it could not train.
 
     Args:
-        slurm: value of --slurm, "" for none.
+        slurm: value of --slurm, "" for none; None for a command without it.
         changes: values of --slurm-set.
-        folder: of a run to resume; without a name it gets the profile of its last job.
+        folders: of runs to resume; without a name they get the profile of their newest job.
+
+    Returns:
+        None without --slurm.
 
     Raises:
-        UserError: as `choose_profile`.
+        UserError: as `choose_profile`, or --slurm-set is alone.
     """
+    if slurm is None:
+        if changes:
+            raise UserError(tr("--slurm-set goes with --slurm."))
+        return None
     from workbench.app.slurm import choose_profile, framework_doubt
     from workbench.runs.slurm import read_job
 
-    before = read_job(folder) if folder else None
+    jobs = [job for folder in folders if (job := read_job(folder))]
+    before = max(jobs, key=lambda job: job.submitted).profile if jobs else ""
     notes: list[str] = []
-    name, profile = choose_profile(
-        slurm or (before.profile if before else ""), changes, notes.append
-    )
+    name, profile = choose_profile(slurm or before, changes, notes.append)
     for note in [*notes, framework_doubt(profile)]:
         if note:
             echo(f"warning {note}", err=True)
@@ -94,7 +104,7 @@ def chosen_profile(
 def submit_new(
     workspace: Workspace,
     spec: "ExperimentSpec",
-    job: tuple[str, "SlurmProfile"],
+    job: "Job",
     environment: dict[str, str],
 ) -> RunFolder:
     """Submit a new run.

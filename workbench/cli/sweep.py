@@ -3,14 +3,13 @@
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stderr
-from dataclasses import asdict, replace
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.cli.group import in_workspace
 from workbench.cli.options import (
     ExperimentOptions,
@@ -18,18 +17,22 @@ from workbench.cli.options import (
     complete_keys,
     examples,
     json_option,
+    slurm_options,
     with_experiment,
     with_worker,
 )
 from workbench.cli.output import echo, progress_bar
-from workbench.cli.sweep_control import resume_trials, stop_trials
+from workbench.cli.slurm import asked_job
+from workbench.cli.sweep_control import resume_trials, start_trials, stop_trials
+from workbench.cli.sweep_experiment import absolute, recorded, restored
 from workbench.cli.sweep_output import print_best, print_search, print_sweep, watch_sweep
 from workbench.errors import UserError
 from workbench.messages import tr
-from workbench.paths import Workspace, parse_path
+from workbench.paths import Workspace
 from workbench.text import plural, safe_text
 
 if TYPE_CHECKING:
+    from workbench.cli.slurm import Job
     from workbench.experiment.variations import Settings
     from workbench.runs.sweep import Sweep, SweepTrial
     from workbench.runs.sweep_record import SweepRecord
@@ -66,6 +69,8 @@ MAX_SEEDS = 100
 @click.option(
     "--best", type=PathArgument(new=True), metavar="FILE", help="Write the best spec (- prints it)."
 )
+@slurm_options[0]
+@slurm_options[1]
 @json_option
 @in_workspace
 @with_worker
@@ -84,6 +89,8 @@ def sweep(
     stopping: bool,
     resuming: bool,
     best: Path | None,
+    slurm: str | None,
+    slurm_set: tuple[str, ...],
     as_json: bool,
     environment: dict[str, str],
 ) -> None:
@@ -92,10 +99,12 @@ def sweep(
     All runs are queued and outlive the terminal; with only its name, a sweep shows its table. By
     default every combination of --vary is a trial. Trials are ranked on validation images.
 
+    With --slurm the runs are the tasks of one array job; --add submits the new ones as another.
+
     With --prune median a run stops after an epoch if its best validation value is below the median
     of the running averages of the finished runs, three at least (Golovin et al. 2017).
     """
-    from workbench.runs.sweep import Sweep
+    from workbench.runs.sweep import Sweep, run_folders
     from workbench.runs.sweep_record import TUNE
 
     if sum((adding, watching, stopping, resuming, best is not None)) > 1:
@@ -107,9 +116,12 @@ def sweep(
         raise UserError(tr("--vary, --table, --random and --seeds belong to a new sweep or --add."))
     if prune and not new:
         raise UserError(tr("--prune belongs to a new sweep."))
+    if (slurm is not None or slurm_set) and not (new or adding or resuming):
+        raise UserError(tr("--slurm belongs to a new sweep, --add or --resume."))
     if new:
+        job = asked_job(slurm, slurm_set)
         settings = _trials(vary, table, count, [])
-        chosen = _start_new(workspace, given, settings, seeds or 1, prune or "", environment)
+        chosen = _start_new(workspace, given, settings, seeds or 1, prune or "", environment, job)
     else:
         record = _find(workspace, given)
         if record.kind == TUNE:
@@ -121,12 +133,13 @@ def sweep(
             print_search(workspace, record, best, as_json)
             return
         chosen = Sweep.read(workspace, record)
+        job = asked_job(slurm, slurm_set, run_folders(workspace, chosen))
     if adding:
-        _add(workspace, chosen, (vary, table, count), seeds, environment)
+        _add(workspace, chosen, (vary, table, count), seeds, environment, job)
     elif stopping:
         stop_trials(workspace, chosen)
     elif resuming:
-        resume_trials(workspace, chosen, environment)
+        resume_trials(workspace, chosen, environment, job=job)
     if best is not None:
         print_best(workspace, chosen, best)
         return
@@ -188,25 +201,24 @@ def _start_new(
     seeds: int,
     prune: str,
     environment: dict[str, str],
+    job: "Job | None",
 ) -> "Sweep":
     from workbench.app.draft import data_stem
     from workbench.runs.sweep import parse_trial_spec, prepare_sweep
-    from workbench.runs.sweep_queue import start
     from workbench.runs.sweep_record import SWEEP
 
     if given.file is None and given.preset is None:
         given.spec(workspace)  # which says what is missing
-    given = _absolute(given)
+    given = absolute(given)
     trials = _make_trials(workspace, given, settings, seeds)
-    _check(trials, environment)
+    _check(workspace, trials, environment, job)
     source = parse_trial_spec(trials[0]).data.source
     stem = data_stem(workspace, Path(source))
     with progress_bar() as progress:
         made = prepare_sweep(
-            workspace, SWEEP, given.name, stem, trials, prune, _recorded(given), progress
+            workspace, SWEEP, given.name, stem, trials, prune, recorded(given), progress
         )
-    start(workspace, made, environment)
-    echo(tr("sweep {name}: {runs} queued", name=made.name, runs=plural(len(trials), "run")), True)
+    start_trials(workspace, made, environment, job)
     return made
 
 
@@ -216,6 +228,7 @@ def _add(
     described: tuple[tuple[str, ...], Path | None, int | None],
     seeds: int | None,
     environment: dict[str, str],
+    job: "Job | None",
 ) -> None:
     """Add the trials that the options describe, or seeds to those that there are.
 
@@ -232,10 +245,10 @@ def _add(
         settings = known
     else:
         raise UserError(tr("--add needs --vary, --table, --random or --seeds."))
-    given = _restored(chosen)
+    given = restored(chosen)
     trials = _make_trials(workspace, given, settings, seeds or chosen.seeds)
     new = [trial for trial in trials if trial.spec not in {one.spec for one in chosen.trials}]
-    _check(new, environment)
+    _check(workspace, new, environment, job)
     with progress_bar() as progress:
         fetch_weights(new, progress)
     added = add_trials(workspace, chosen, new)
@@ -247,7 +260,8 @@ def _add(
         ),
         err=True,
     )
-    resume_trials(workspace, find_sweep(workspace, chosen.name, SWEEP), environment)
+    chosen = find_sweep(workspace, chosen.name, SWEEP)
+    resume_trials(workspace, chosen, environment, job=job, only=added)
 
 
 def _make_trials(
@@ -297,50 +311,18 @@ def _with_base(given: ExperimentOptions, tried: "Settings") -> ExperimentOptions
     return replace(given, base=base, settings=given.settings + rest)
 
 
-def _check(trials: "Sequence[SweepTrial]", environment: dict[str, str]) -> None:
-    from workbench.machine.preflight import check_before_sweep
+def _check(
+    workspace: Workspace,
+    trials: "Sequence[SweepTrial]",
+    environment: dict[str, str],
+    job: "Job | None",
+) -> None:
+    from workbench.machine.preflight import check_before_submit, check_before_sweep
     from workbench.runs.sweep import describe_trial, parse_trial_spec
 
+    if job:
+        with progress_bar() as progress:
+            check_before_submit([parse_trial_spec(one) for one in trials], workspace, progress)
+        return
     named = [(describe_trial(trial), parse_trial_spec(trial)) for trial in trials]
     check_before_sweep(named, {**os.environ, **environment})
-
-
-def _absolute(given: ExperimentOptions) -> ExperimentOptions:
-    """Return the experiment with absolute paths: trials may be added from another folder."""
-    file = given.file.absolute() if given.file else None
-    source, weights = given.source, given.weights
-    if source is not None and parse_path(source).exists():
-        source = str(parse_path(source).absolute())
-    if weights is not None and weights not in (IMAGENET, RANDOM):
-        weights = str(parse_path(weights).absolute())
-    return replace(given, file=file, source=source, weights=weights)
-
-
-def _recorded(given: ExperimentOptions) -> dict[str, Any]:
-    """Return the experiment for the record, with the content of its file."""
-    fields = asdict(given) | {"file": str(given.file) if given.file else None, "name": None}
-    return fields | {"content": given.file.read_text("utf-8", "replace") if given.file else ""}
-
-
-def _restored(chosen: "Sweep") -> ExperimentOptions:
-    """Return the experiment of a sweep.
-
-    Raises:
-        UserError: Its file has changed, so that new trials would not be comparable.
-    """
-    fields = dict(chosen.given)
-    content = fields.pop("content", None)
-    try:
-        file = Path(fields["file"]) if fields["file"] else None
-        given = ExperimentOptions(**{**fields, "file": file, "settings": tuple(fields["settings"])})
-    except (KeyError, TypeError):
-        raise UserError(
-            tr("Nothing can be added to {name}.", name=chosen.name), tr("Start a new sweep.")
-        ) from None
-    if file and (not file.is_file() or file.read_text("utf-8", "replace") != content):
-        raise UserError(
-            tr("{file} has changed since {name} was started.", file=safe_text(file),
-               name=chosen.name),
-            tr("Restore it, or start a new sweep: trials of two specs cannot be compared."),
-        )  # fmt: skip
-    return given

@@ -1,7 +1,7 @@
-"""What the commands `ladder` and `sweep` share: stop all runs of one, and queue them again."""
+"""What the commands `ladder` and `sweep` share: start all runs of one, stop them, start again."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from workbench.cli.group import command_line
@@ -12,8 +12,53 @@ from workbench.paths import Workspace
 from workbench.text import plural
 
 if TYPE_CHECKING:
+    from workbench.cli.slurm import Job
     from workbench.experiment.spec import ExperimentSpec
     from workbench.runs.sweep import Sweep
+
+
+def start_trials(
+    workspace: Workspace, made: "Sweep", environment: dict[str, str], job: "Job | None"
+) -> None:
+    """Queue the trials of a new sweep, or submit them, and print how many runs that is.
+
+    Raises:
+        UserError: SLURM refuses, and nothing is left of the sweep; or no worker can be started.
+    """
+    from workbench.runs.sweep_queue import start
+    from workbench.runs.sweep_record import record_path
+
+    kind, runs = made.record.kind, plural(len(made.trials), "run")
+    if job is None:
+        start(workspace, made, environment)
+        echo(tr("{kind} {name}: {runs} queued", kind=kind, name=made.name, runs=runs), err=True)
+        return
+    try:
+        _submit(workspace, made, environment, job)
+    except UserError:
+        record_path(workspace, made.record).unlink(missing_ok=True)
+        raise
+
+
+def _submit(
+    workspace: Workspace,
+    chosen: "Sweep",
+    environment: dict[str, str],
+    job: "Job",
+    changed: "Mapping[int, ExperimentSpec] | None" = None,
+    only: Collection[int] | None = None,
+) -> int:
+    """Submit an array, print its id, and return its number of runs."""
+    from workbench.runs.sweep_jobs import submit_sweep
+
+    name, profile = job
+    made, runs = submit_sweep(workspace, chosen, profile, name, environment, changed, only)
+    if made:
+        count = plural(len(runs), "run")
+        named = f"{chosen.record.kind} {chosen.name}"
+        echo(tr("job    {id} of SLURM, for {count} of {named}", id=made.id, count=count,
+                named=named), err=True)  # fmt: skip
+    return len(runs)
 
 
 def resume_trials(
@@ -21,29 +66,41 @@ def resume_trials(
     chosen: "Sweep",
     environment: dict[str, str],
     changed: "Mapping[int, ExperimentSpec] | None" = None,
+    job: "Job | None" = None,
+    only: Collection[int] | None = None,
 ) -> None:
-    """Queue again what is not finished, and print how many runs that is.
+    """Queue or submit again what is not finished, and print how many runs that is.
 
     Args:
         workspace: Of the sweep.
         chosen: Whose trials continue.
         environment: Of the workers, beyond this process's own.
         changed: Specs of trials that continue with another one, by index.
+        job: What --slurm asks for; None to train here.
+        only: Indices of the trials that may be submitted, None for all.
 
     Raises:
-        UserError: A trial cannot be trained here.
+        UserError: A trial cannot be trained here, or SLURM refuses.
     """
-    from workbench.machine.preflight import check_before_sweep
+    from workbench.machine.preflight import check_before_resubmit, check_before_sweep
+    from workbench.runs.folder import RunFolder
+    from workbench.runs.slurm import resume_words
     from workbench.runs.sweep import describe_trial, pending_specs, runs_on_other_hosts
     from workbench.runs.sweep_queue import start
 
     specs = changed or pending_specs(workspace, chosen)
-    named = [(describe_trial(chosen.trials[at]), spec) for at, spec in specs.items()]
-    check_before_sweep(named, {**os.environ, **environment})
-    queued = start(workspace, chosen, environment, changed)
+    if job:
+        for spec in specs.values():
+            check_before_resubmit(spec)
+        queued = _submit(workspace, chosen, environment, job, changed, only)
+    else:
+        named = [(describe_trial(chosen.trials[at]), spec) for at, spec in specs.items()]
+        check_before_sweep(named, {**os.environ, **environment})
+        queued = len(start(workspace, chosen, environment, changed))
     left = runs_on_other_hosts(workspace, chosen)
     for run in left:
-        again = command_line(workspace, "resume", run.name, "--queue")
+        words = resume_words(RunFolder(workspace.runs / run.name))
+        again = command_line(workspace, *words, *([] if "--slurm" in words else ["--queue"]))
         echo(
             tr(
                 "note   {run_name} last ran {description}. If it has ended: {again}",
@@ -53,7 +110,17 @@ def resume_trials(
             )
         )
     if queued or not left:
-        echo(f"{plural(len(queued), 'run')} queued." if queued else tr("Nothing is left to do."))
+        echo(f"{plural(queued, 'run')} queued." if queued else tr("Nothing is left to do."))
+
+
+def resume_command(workspace: Workspace, chosen: "Sweep") -> str:
+    """Return the command that continues a sweep, as jobs if it has some."""
+    from workbench.runs.sweep import Sweep, run_folders
+
+    now = Sweep.read(workspace, chosen.record)  # runs may have been made since
+    jobs = any(folder.job_path.exists() for folder in run_folders(workspace, now))
+    words = ["--resume", *(["--slurm"] if jobs else [])]
+    return command_line(workspace, chosen.record.kind, chosen.name, *words)
 
 
 def stop_trials(workspace: Workspace, chosen: "Sweep") -> None:
@@ -71,7 +138,7 @@ def stop_trials(workspace: Workspace, chosen: "Sweep") -> None:
             tr("Asked to stop, but still running: {running}.", running=", ".join(running))
         )
     if stopping:
-        again = command_line(workspace, chosen.record.kind, chosen.name, "--resume")
+        again = resume_command(workspace, chosen)
         echo(
             tr(
                 "{runs} stopped; everything is saved. Resume: {again}",

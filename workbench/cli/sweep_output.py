@@ -13,6 +13,7 @@ import click
 
 from workbench.cli.group import command_line
 from workbench.cli.output import echo, echo_json
+from workbench.cli.sweep_control import resume_command
 from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.messages import tr
@@ -46,7 +47,7 @@ def print_sweep(workspace: Workspace, chosen: "Sweep", as_json: bool) -> None:
             tr(
                 "\n{runs} not finished, and none is waiting or training: {command}",
                 runs=plural(len(left), "run"),
-                command=command_line(workspace, "sweep", chosen.name, "--resume"),
+                command=resume_command(workspace, chosen),
             )
         )
     elif not feed.ended:
@@ -59,10 +60,10 @@ _LEFT = ("planned", "stopped", "failed", "interrupted")
 
 def format_sweep(metric: str, rows: "Sequence[TrialRow]") -> str:
     """Format the trials of a sweep, the best first by a metric, then notes on them."""
-    from workbench.render.sweep import ended_notes, sweep_notes, sweep_table
+    from workbench.render.sweep import ended_notes, sweep_notes, sweep_table, waiting_notes
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    notes = [*sweep_notes(rows, metric), *ended_notes(rows)]
+    notes = [*sweep_notes(rows, metric), *waiting_notes(rows), *ended_notes(rows)]
     wrapped = [textwrap.fill(note, WIDTH, break_on_hyphens=False) for note in notes]
     return "\n".join([sweep_table(rows, metric, width), *([""] if wrapped else []), *wrapped])
 
@@ -174,13 +175,13 @@ def _watch_live(feed: "SweepFeed") -> None:
 def _watch_lines(feed: "SweepFeed") -> None:
     from workbench.runs.state import ENDED
 
-    shown: set[str] = set()
+    shown: dict[str, str] = {}  # the end of each run; one that is requeued has several
     while True:
         results = feed.poll()
         for at, one in enumerate(results):
             ended = one.state in ENDED and at not in feed.sweep.queue  # else it is resumed
-            if one.run and one.run not in shown and ended:
-                shown.add(one.run)
+            if one.run and ended and shown.get(one.run) != one.state:
+                shown[one.run] = one.state
                 echo(f"{len(shown)} of {len(results)}  {_describe(one)}")
         if feed.ended:
             return

@@ -228,17 +228,13 @@ def _job(
     Raises:
         UserError: there is no such profile, or options do not go together.
     """
-    if slurm is None:
-        if changes:
-            raise UserError(tr("--slurm-set goes with --slurm."))
-        return None
-    if other:
+    if slurm is not None and other:
         raise UserError(
             tr("--slurm excludes --queue and --resume-on-start: SLURM queues and restarts the job.")
         )
-    from workbench.cli.slurm import chosen_profile
+    from workbench.cli.slurm import asked_job
 
-    return chosen_profile(slurm, changes, folder)
+    return asked_job(slurm, changes, [folder] if folder else [])
 
 
 def _check_state(workspace: Workspace, folder: RunFolder, state: "RunState", anyway: bool) -> None:

@@ -81,25 +81,36 @@ def check_before_start(
 
 
 def check_before_submit(
-    spec: ExperimentSpec,
+    specs: Sequence[ExperimentSpec],
     workspace: Workspace,
     progress: Progress = silent,
     warn: Callable[[str], None] = lambda message: None,
 ) -> None:
-    """Check what a run on another machine needs of this one, where no framework may be installed.
+    """Check what runs on another machine need of this one, where no framework may be installed.
 
     Args:
-        spec: of the run.
-        workspace: of the run; the list of its images is kept there for the worker.
+        specs: of the runs; the same images are listed once.
+        workspace: of the runs; the list of their images is kept there for the workers.
         progress: called while the images are listed.
         warn: called with what is doubtful about the layout of the images.
 
     Raises:
         UserError: the deadline is over, or the images or the weights cannot be used.
     """
+    for spec in specs:
+        check_before_resubmit(spec)
+    for spec in {(spec.data.source, spec.data.group): spec for spec in specs}.values():
+        dataset_folder(workspace, _open_images(spec, workspace, progress, warn), progress)
+
+
+def check_before_resubmit(spec: ExperimentSpec) -> None:
+    """Check what a run needs that is submitted again; its images may be gone.
+
+    Raises:
+        UserError: the deadline is over, or the weights cannot be used.
+    """
     check_deadline(spec.training.deadline, time.time())
     check_weights(spec)
-    dataset_folder(workspace, _open_images(spec, workspace, progress, warn), progress)
 
 
 def _open_images(

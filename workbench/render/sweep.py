@@ -164,6 +164,16 @@ def sweep_notes(rows: Sequence[TrialRow], metric: str) -> list[str]:
     return notes
 
 
+def waiting_notes(rows: Sequence[TrialRow]) -> list[str]:
+    """Return what the first waiting run waits for, and how many others wait."""
+    found = [one for row in rows for one in row.seeds if one.state == "waiting" and one.detail]
+    if not found:
+        return []
+    note = f"{found[0].run}: {safe_text(found[0].detail, 300)}"
+    others = len(found) - 1
+    return [note + (tr("; {runs} more waiting", runs=plural(others, "run")) if others else "")]
+
+
 def ended_notes(rows: Sequence[TrialRow]) -> list[str]:
     """Return how each run ended that is neither finished nor running."""
     ended = ("failed", "interrupted", "pruned", "stopped")

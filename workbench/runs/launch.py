@@ -135,6 +135,21 @@ def clear_requests(folder: RunFolder) -> None:
             request.unlink(missing_ok=True)
 
 
+def prepare_resubmit(folder: RunFolder, spec: str | None = None) -> None:
+    """Drop the requests to a run's earlier worker, and replace its spec.toml if one is given.
+
+    Raises:
+        RunLocked: The run has a worker.
+    """
+    descriptor = take_lock(folder.lock_path)
+    try:
+        clear_requests(folder)
+        if spec is not None:
+            write_atomic(folder.spec_path, spec)
+    finally:
+        os.close(descriptor)
+
+
 def follow(folder: RunFolder, poll: float = POLL_SECONDS) -> Iterator[Event]:
     """Yield a run's events from its beginning, as they come, until its newest worker ends.
 

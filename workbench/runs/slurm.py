@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 EXIT_TERMINATED = 143  # as shells count SIGTERM; job.sh then has the job requeued
 SCRIPT, LOG = "job.sh", "job.log"
-TASK_LOG = "job-%a.log"  # of a task of an array, by its index
+TASK_LOG = "job-%A_%a.log"  # of a task of an array, by its id
 MAX_LEAD, MIN_LEAD = 120, 10  # seconds from the signal to the time limit
 _LEAD_SHARE = 4  # a quarter of a short time limit
 _MAX_LINES = 8  # of what a command says when it fails
@@ -105,7 +105,6 @@ def submit(
     profile_name: str = "",
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
-    at_once: int = 0,
 ) -> SlurmJob:
     """Write job.sh, submit it, and record the job in the folder of each run.
 
@@ -114,8 +113,7 @@ def submit(
         profile: what the jobs ask for.
         profile_name: to record.
         environment: variables set for the workers.
-        folder: where job.sh and the output go; by default the folder of the only run.
-        at_once: how many tasks of an array may run at a time; 0 for any number.
+        folder: where job.sh and the output of an array go; those of one run go to its own.
 
     Returns:
         The job; of an array without the number of a task, and of no run.
@@ -124,9 +122,10 @@ def submit(
         UserError: SLURM is missing, or refuses the job.
         OSError: The folder cannot be written.
     """
-    place = (folder or runs[0].path).absolute()
     is_array = len(runs) > 1
-    tasks = f"0-{len(runs) - 1}{f'%{at_once}' if at_once else ''}" if is_array else ""
+    place = (folder if folder and is_array else runs[0].path).absolute()
+    limit = f"%{profile.at_once}" if profile.at_once else ""
+    tasks = f"0-{len(runs) - 1}{limit}" if is_array else ""
     write_atomic(place / SCRIPT, job_script(runs, profile, environment or {}, place, tasks))
     printed = _call("sbatch", "--parsable", str(place / SCRIPT)).strip()
     match = _PARSABLE.fullmatch(printed.rpartition("\n")[2])
@@ -143,20 +142,22 @@ def submit(
         folder=str(place),
     )
     for index, run in enumerate(runs):
-        log = TASK_LOG.replace("%a", str(index))
-        own = replace(job, id=f"{job.id}_{index}", log=log) if is_array else job
+        task = f"{job.id}_{index}"
+        own = replace(job, id=task, log=TASK_LOG.replace("%A_%a", task)) if is_array else job
         own = replace(own, run=str(run.path.absolute()))
         write_atomic(run.job_path, json.dumps(asdict(own), indent=1) + "\n")
     return job
 
 
-def cancel(job: SlurmJob) -> None:
-    """Cancel a job; a worker that it has saves a checkpoint within the cluster's grace time.
+def cancel(jobs: Sequence[SlurmJob]) -> None:
+    """Cancel jobs; a worker that one has saves a checkpoint within the cluster's grace time.
 
     Raises:
         UserError: SLURM refuses.
     """
-    _call("scancel", *_on_cluster(job), job.id)
+    for cluster in dict.fromkeys(job.cluster for job in jobs):
+        option = [f"--clusters={cluster}"] if cluster else []
+        _call("scancel", *option, *(job.id for job in jobs if job.cluster == cluster))
 
 
 def job_script(
@@ -226,10 +227,6 @@ def lead_seconds(limit: str) -> int:
     except ValueError:
         return MAX_LEAD
     return min(max(seconds // _LEAD_SHARE, MIN_LEAD), MAX_LEAD) if seconds else MAX_LEAD
-
-
-def _on_cluster(job: SlurmJob) -> list[str]:
-    return [f"--clusters={job.cluster}"] if job.cluster else []
 
 
 def _call(command: str, *arguments: str) -> str:

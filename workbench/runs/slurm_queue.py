@@ -173,7 +173,8 @@ def _squeue(cluster: str, ids: list[str]) -> list[Mapping[str, Any]] | None:
 
 
 def _state(job: SlurmJob, records: list[Mapping[str, Any]]) -> JobState:
-    record = next((one for one in records if _is_of(job, one)), None)
+    found = (one for is_of in (_is_of, _is_rest) for one in records if is_of(job, one))
+    record = next(found, None)
     if record is None:
         return JobState(job.id, "ended")
     given = record.get("job_state")
@@ -199,6 +200,13 @@ def _is_of(job: SlurmJob, record: Mapping[str, Any]) -> bool:
     if index is None or (isinstance(waiting, str) and waiting):  # one record for all that wait
         return isinstance(waiting, str) and _covers(waiting, int(task))
     return index == int(task)
+
+
+def _is_rest(job: SlurmJob, record: Mapping[str, Any]) -> bool:
+    """Return whether a record is of all tasks that were cancelled before they started."""
+    number, _, task = job.id.partition("_")
+    unnamed = _number(record, "array_task_id") is None and not record.get("array_task_string")
+    return bool(task) and _number(record, "array_job_id") == int(number) and unnamed
 
 
 def _covers(tasks: str, index: int) -> bool:

@@ -15,9 +15,12 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run, safe_stem
-from workbench.runs.launch import launch, request_stop
+from workbench.runs.launch import launch
 from workbench.runs.lock import RunLocked, is_locked
 from workbench.runs.queue import is_waiting
+from workbench.runs.slurm import this_job
+from workbench.runs.slurm_queue import find_job
+from workbench.runs.stop import has_worker_or_job, stop_runs
 from workbench.runs.sweep import (
     Sweep,
     SweepTrial,
@@ -86,8 +89,11 @@ def advance(
 def _launch_first(workspace: Workspace, sweep: Sweep, environment: dict[str, str] | None) -> Sweep:
     """Launch the first trial of the queue, unless it was; return the sweep without it there."""
     at, *rest = sweep.queue
-    sweep, folder = _with_run(workspace, sweep, at)
+    is_new = not sweep.trials[at].run
+    sweep, folder = with_run(workspace, sweep, at)
     trial = sweep.trials[at]
+    if is_new:
+        save_sweep(workspace, sweep)
     if can_start(folder):
         resume, spec = folder.events_path.exists(), trial.spec if trial.changed else None
         with suppress(RunLocked):  # somebody has resumed it
@@ -99,9 +105,14 @@ def _launch_first(workspace: Workspace, sweep: Sweep, environment: dict[str, str
 def continue_sweep(folder: RunFolder) -> None:
     """Launch what is next in the sweep of a run; called by its worker.
 
+    The worker of a job launches nothing: what its node runs is up to SLURM.
+
     Raises:
         UserError: A worker cannot be started.
     """
+    job = find_job(folder)
+    if job and job.id == this_job():
+        return
     workspace = Workspace(folder.path.parent.parent)
     sweep = sweep_of(folder)
     if sweep and sweep.queue:
@@ -109,17 +120,17 @@ def continue_sweep(folder: RunFolder) -> None:
 
 
 def stop_sweep(workspace: Workspace, sweep: Sweep) -> list[RunFolder]:
-    """Queue nothing more, and request every run with a worker to stop; return their folders.
+    """Queue nothing more, and stop every run with a worker or a job; return their folders.
 
-    In reverse order, so that no run begins because an earlier one has ended.
+    Raises:
+        UserError: SLURM refuses to cancel jobs.
     """
     with record_lock(workspace, sweep.record):
         now = Sweep.read(workspace, sweep.record)
         if now.queue:
             now = save_sweep(workspace, replace(now, queue=()))
-    running = [folder for folder in run_folders(workspace, now) if is_locked(folder.lock_path)]
-    for folder in reversed(running):
-        request_stop(folder)
+    running = [folder for folder in run_folders(workspace, now) if has_worker_or_job(folder)]
+    stop_runs(running)
     return running
 
 
@@ -129,8 +140,11 @@ def count_waiting(workspace: Workspace, sweep: Sweep) -> int:
     return sum(is_waiting(folder) and is_locked(folder.lock_path) for folder in folders)
 
 
-def _with_run(workspace: Workspace, sweep: Sweep, at: int) -> tuple[Sweep, RunFolder]:
-    """Return the sweep with a run for a trial, which is made if it has none, and its folder."""
+def with_run(workspace: Workspace, sweep: Sweep, at: int) -> tuple[Sweep, RunFolder]:
+    """Return the sweep with a run for a trial, which is made if it has none, and its folder.
+
+    The holder of its lock saves the sweep.
+    """
     trial = sweep.trials[at]
     if trial.run:
         return sweep, RunFolder(workspace.runs / trial.run)
@@ -139,14 +153,15 @@ def _with_run(workspace: Workspace, sweep: Sweep, at: int) -> tuple[Sweep, RunFo
         workspace, trial.spec, None, stem
     )
     trials = _replaced(sweep.trials, at, replace(trial, run=folder.name))
-    return save_sweep(workspace, replace(sweep, trials=trials)), folder
+    return replace(sweep, trials=trials), folder
 
 
 def _unrecorded(workspace: Workspace, sweep: Sweep, stem: str, spec: str) -> RunFolder | None:
     """Return a run that was made for a trial by a process that was killed before recording it."""
+    known = set(sweep.runs)
     for path in workspace.runs.glob(f"{stem}-*"):
         folder = RunFolder(path)
-        if path.name not in sweep.runs and not folder.events_path.exists():
+        if path.name not in known and not folder.events_path.exists():
             with suppress(OSError):
                 if folder.spec_path.read_text(encoding="utf-8") == spec:
                     return folder

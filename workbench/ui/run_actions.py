@@ -15,6 +15,7 @@ from workbench.runs.fields import whole
 from workbench.runs.folder import RunFolder
 from workbench.runs.slurm import has_slurm, read_job
 from workbench.runs.state import half_batch, lower_learning_rate
+from workbench.runs.stop import stop_runs
 from workbench.runs.trash import NameTaken, TrashedRun, restore
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
@@ -66,7 +67,7 @@ def stop_run(
     """Ask for confirmation, then request a stop; `then` as in `confirm_and_run`."""
 
     def stop() -> str:
-        if slurm.stop_run(view.folder):
+        if stop_runs([view.folder]):
             return tr("The job of {view_name} is cancelled.", view_name=safe_text(view.name))
         return tr("{view_name} saves a checkpoint and ends.", view_name=safe_text(view.name))
 

@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -115,7 +115,7 @@ def train_run(path: Path, lock_fd: int, resume: bool, slots: Sequence[int] = ())
     try:
         state, code = _run_job(job, resume)
         if state == RESTART:
-            restart_process(path, lock_fd, resume=True, slots=job.slots)
+            restart_process(path, lock_fd, True, job.slots, job.environment)
     except OSError:  # not even the last event could be written: the folder is gone, or the disk
         traceback.print_exc()
         state, code = "failed", 1
@@ -202,13 +202,22 @@ def _write_worker(folder: RunFolder, events: EventWriter) -> None:
     events.write(WorkerStarted.read(fields))
 
 
-def restart_process(folder: Path, lock_fd: int, resume: bool, slots: Sequence[Slot] = ()) -> None:
-    """Replace this process by a new one for the run, with the same id and locks and no state."""
+def restart_process(
+    folder: Path,
+    lock_fd: int,
+    resume: bool,
+    slots: Sequence[Slot] = (),
+    environment: Mapping[str, str] = os.environ,
+) -> None:
+    """Replace this process by a new one for the run, with the same id and locks and no state.
+
+    With the variables that this process got it sees all GPUs again, of which it holds slots.
+    """
     descriptors = [slot.descriptor for slot in slots]
     for descriptor in (lock_fd, *descriptors):
         os.set_inheritable(descriptor, True)
     command = train_command(WORKER_MODULE, folder, lock_fd, resume, descriptors)
-    os.execv(command[0], command)
+    os.execve(command[0], command, environment)
 
 
 def become_on_finish(folder: RunFolder, state: str) -> None:

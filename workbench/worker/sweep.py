@@ -12,9 +12,10 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs import sweep_queue
+from workbench.runs.event_log import EventReader
 from workbench.runs.folder import RunFolder
+from workbench.runs.history import History, fold
 from workbench.runs.sweep import MEDIAN, Sweep, run_folders, sweep_of
-from workbench.runs.watch import RunWatch
 from workbench.text import plural
 
 _ENVIRONMENT = dict(os.environ)  # as this process got it, before it claimed a device
@@ -53,6 +54,8 @@ def _set_environment(variables: dict[str, str]) -> None:
 class Pruner:
     """Applies the rule of a run's sweep; does nothing for a run without such a sweep.
 
+    It reads logs alone: many workers on a cluster would otherwise keep asking for states of jobs.
+
     Args:
         folder: of the run.
         spec: of the run.
@@ -65,8 +68,8 @@ class Pruner:
         self.reason = ""
         self._workspace = Workspace(folder.path.parent.parent)
         self._metric = sweep_metric(spec.training.monitor)
-        self._own = RunWatch(folder)
-        self._others: dict[str, RunWatch] = {}
+        self._own = folder
+        self._logs: dict[str, tuple[EventReader, History]] = {}
         self._finished: dict[str, list[float]] = {}
         sweep = sweep_of(folder)
         self._sweep = sweep if sweep and sweep.prune == MEDIAN else None
@@ -75,10 +78,9 @@ class Pruner:
         """Compare the run, whose epoch is in its log, with the finished runs of its sweep."""
         if self._sweep is None or self.reason:
             return
-        while self._own.poll() and self._own.more:
-            pass
         self._read_finished(self._sweep)
-        values, finished = epoch_values(self._own.history, self._metric), self._finished.values()
+        values = epoch_values(self._read(self._own), self._metric)
+        finished = self._finished.values()
         limit = median_so_far(list(finished), len(values)) if values else None
         if limit is not None and is_hopeless(values, list(finished)):
             self.reason = tr(
@@ -95,13 +97,17 @@ class Pruner:
         with suppress(UserError):  # the record was damaged since
             sweep = Sweep.read(self._workspace, sweep.record)  # runs may have been made since
         for folder in run_folders(self._workspace, sweep):
-            name = folder.name
-            if name == self._own.folder.name or name in self._finished:
+            if folder.name == self._own.name or folder.name in self._finished:
                 continue
-            if name not in self._others:
-                self._others[name] = RunWatch(folder)
-            watch = self._others[name]
-            while watch.poll() and watch.more:
-                pass
-            if watch.state.phase == "finished":
-                self._finished[name] = epoch_values(self._others.pop(name).history, self._metric)
+            history = self._read(folder)
+            if history.phase == "finished":
+                self._finished[folder.name] = epoch_values(history, self._metric)
+                del self._logs[folder.name]
+
+    def _read(self, folder: RunFolder) -> History:
+        """Return the history of a run, with what was appended to its log since the last time."""
+        new = EventReader(folder.events_path), History()
+        reader, history = self._logs.get(folder.name, new)
+        history = fold(reader.drain(), history)
+        self._logs[folder.name] = reader, history
+        return history
