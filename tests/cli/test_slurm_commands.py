@@ -1,5 +1,7 @@
 """Jobs of SLURM from the command line, where SLURM's commands are fakes."""
 
+import errno
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from event_lines import LogWriter
 from fake_slurm import FakeSlurm, job
 from typist import Complete, Type
 
+from workbench import settings as settings_module
 from workbench.experiment.toml import read_spec
 from workbench.machine import preflight
 from workbench.paths import Workspace
@@ -225,3 +228,18 @@ def test_settings_with_an_error_submit_nothing(types: Type) -> None:
     assert result.exit_code == 2
     assert "slurm.default.partition: received 3; allowed: names of partitions" in result.output
     assert "Correct that first: the profile may be lost in it." in result.output
+
+
+def test_settings_that_cannot_be_written_are_named(
+    types: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(settings_module, "write_atomic", full)
+    result = types("slurm", "big", "gres=gpu:1")
+    assert (result.exit_code, result.output) == (
+        2,
+        f"error: {settings_path()} cannot be written: No space left on device.\n"
+        "Make room or fix the permissions, or name another folder: XDG_CONFIG_HOME=DIR\n",
+    )

@@ -21,7 +21,13 @@ from workbench.runs.folder import RunFolder, suggest_names
 from workbench.runs.launch import prepare_resubmit
 from workbench.runs.slurm import SlurmJob, submit
 from workbench.runs.slurm_queue import forget
-from workbench.settings import SlurmProfile, describe_invalid, read_settings, write_settings
+from workbench.settings import (
+    SlurmProfile,
+    describe_invalid,
+    read_settings,
+    settings_path,
+    write_settings,
+)
 from workbench.text import safe_text
 
 DEFAULT = "default"  # the profile where none is named
@@ -179,7 +185,7 @@ def save_profile(name: str, profile: SlurmProfile | None) -> None:
 
     Raises:
         UserError: the name is not allowed, there is none to remove, or a settings file with errors
-            would lose them.
+            would lose them, or it cannot be written.
     """
     if not _NAME.fullmatch(name):
         raise UserError(
@@ -196,7 +202,14 @@ def save_profile(name: str, profile: SlurmProfile | None) -> None:
         raise UserError(tr("There is no SLURM profile {name}.", name=name))
     others = {key: one for key, one in settings.slurm.items() if key != name}
     profiles = others if profile is None else {**others, name: profile}
-    write_settings(settings.model_copy(update={"slurm": profiles}))
+    try:
+        write_settings(settings.model_copy(update={"slurm": profiles}))
+    except OSError as error:
+        path, reason = safe_text(settings_path()), safe_text(error.strerror or error)
+        raise UserError(
+            tr("{path} cannot be written: {reason}.", path=path, reason=reason),
+            tr("Make room or fix the permissions, or name another folder: XDG_CONFIG_HOME=DIR"),
+        ) from None
 
 
 def describe_profile(profile: SlurmProfile) -> str:
