@@ -31,6 +31,7 @@ _ALLOWED = {
     "gres": "as sbatch takes it, such as gpu:1",
     "time": "as sbatch takes it, such as 02:00:00",
     "command": "one line of text",
+    "at_once": "a whole number from 0 to 100,000",
     "lines": "a list of up to 50 single lines",
     "[key]": "up to 64 letters, digits, dots, dashes and underscores",
 }

@@ -148,8 +148,7 @@ def watch_sweep(workspace: Workspace, chosen: "Sweep") -> None:
         else:
             _watch_lines(feed)
     except KeyboardInterrupt:
-        again = command_line(workspace, "sweep", chosen.name)
-        echo(tr("\nDetached. Again: {again} (also with --watch, --stop)\n", again=again), err=True)
+        echo(tr("\nDetached; its runs continue.\n"), err=True)
 
 
 def _watch_live(feed: "SweepFeed") -> None:

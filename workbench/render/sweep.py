@@ -171,7 +171,7 @@ def waiting_notes(rows: Sequence[TrialRow]) -> list[str]:
         return []
     note = f"{found[0].run}: {safe_text(found[0].detail, 300)}"
     others = len(found) - 1
-    return [note + (tr("; {runs} more waiting", runs=plural(others, "run")) if others else "")]
+    return [note + (tr("; {count} more waiting", count=others) if others else "")]
 
 
 def ended_notes(rows: Sequence[TrialRow]) -> list[str]:

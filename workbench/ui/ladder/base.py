@@ -46,7 +46,7 @@ class TrialsScreen(WorkbenchScreen):
     KIND: ClassVar[str]
     CSS = """
     #notes { height: 1fr; margin-top: 1; color: $secondary; }
-    #detail { padding: 0; }
+    #detail { padding: 0; max-height: 4; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "stop", tr("Stop all"), id="ladder.stop", tooltip=tr("every run of it")),

@@ -28,7 +28,7 @@ from workbench.ui.ladder.base import TrialsScreen
 from workbench.ui.ladder.text import BORDERS, format_heading
 
 # Titles of columns and their cells, with the gap before them.
-NARROW = {"trial": 23, "state": 15, "val": 8, "95 %": 13, "to best": 9}
+NARROW = {"trial": 21, "state": 17, "val": 8, "95 %": 13, "to best": 9}
 WIDE = {**NARROW, "state": 24, "95 % of it": 17, "test": 8, "seconds": 9}
 LEFT = ("trial", "state")
 STARTING = "starting"
