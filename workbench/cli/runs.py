@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_runs, complete_trash
 from workbench.cli.group import EXIT_ERROR, command_line, in_workspace
 from workbench.cli.hosts import all_hosts_option, chosen_hosts, host_option, print_problem
 from workbench.cli.options import (
-    complete_runs,
-    complete_trash,
     json_option,
     latest_argument,
     run_argument,

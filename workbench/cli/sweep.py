@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_keys
 from workbench.cli.group import in_workspace
 from workbench.cli.options import (
     ExperimentOptions,
     PathArgument,
-    complete_keys,
     examples,
     json_option,
     slurm_options,
