@@ -26,7 +26,8 @@ def atomic_file(path: Path, synced: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the same folder that replaces `path` when the block succeeds.
 
     The temporary file keeps the extension of `path` (Keras chooses its format by it), is synced to
-    disk before the rename, and is removed when the block fails: the old file is then untouched.
+    disk before the rename, and is removed when the block fails: the old file is then untouched, and
+    an OSError names `path`.
     Without `synced`, a power cut may leave an empty file.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
@@ -38,6 +39,10 @@ def atomic_file(path: Path, synced: bool = True) -> Iterator[Path]:
         temporary.replace(path)
         if synced:
             fsync_folder(path.parent)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename = str(path)  # that a person knows
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ from workbench.machine.device_group import choose_gpus, logical_devices, shared_
 from workbench.machine.driver import count_gpu_devices, find_gpus
 from workbench.machine.facts import Nvml, NvmlReport
 from workbench.machine.preflight import check_before_training
-from workbench.runs.queue import Slot
+from workbench.runs.queue import Holder, Slot
 
 GIB = 2**30
 GPUS = tuple(
@@ -101,7 +101,21 @@ def test_the_queue_gives_a_run_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     three = RunDevices(spec("training.devices=3"), None, {})
     assert three.usable() == ["GPU-2", "GPU-0"]  # it waits for the third
     assert three.obstacle == "GPU 1, with 0.5 GiB free"
-    assert [one.uuid for one in find_gpus("auto", 2, None, {})] == ["GPU-2", "GPU-0"]
+    assert three.roomy() == ["GPU-2", "GPU-0"]
+
+
+def test_the_least_used_gpu_is_of_those_with_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = NvmlReport(nvml=HOST, asked=time.time())
+    used = {"GPU-2": [Holder(), Holder()], "GPU-0": [Holder()]}
+    monkeypatch.setattr(driver, "holders", lambda device: used.get(device, []))
+
+    def found(count: int, needed: int = 0) -> list[str]:
+        return [one.uuid for one in find_gpus("auto", count, report, {}, needed)]
+
+    assert found(2) == ["GPU-0", "GPU-2"]  # GPU-1 has half a GiB: less than any training takes
+    assert found(1, 60 * GIB) == ["GPU-0"]
+    assert found(1, 61 * GIB) == ["GPU-2"]
+    assert found(3) == ["GPU-1", "GPU-0", "GPU-2"]  # none is left out
 
 
 def test_the_queue_counts_a_cpu_once() -> None:
