@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,7 +21,7 @@ from workbench.evaluation.activations import (
     read_image,
 )
 from workbench.evaluation.gradcam import default_layer, grad_cam, usable_layer
-from workbench.evaluation.model_file import LoadedModel
+from workbench.evaluation.model_file import LoadedModel, save_model
 from workbench.evaluation.pictures import (
     check_output_path,
     encode_png,
@@ -32,6 +33,8 @@ from workbench.experiment.receptive_field import receptive_fields
 from workbench.experiment.toml import parse_spec
 from workbench.training.backend import value_and_gradient
 from workbench.training.models import build_model
+from workbench.worker import explain as job
+from workbench.worker.jobs import JobEvents
 
 THREE = ("cat", "dog", "fox")
 TWO = ("cat", "dog")
@@ -342,3 +345,25 @@ def test_only_our_own_pictures_are_replaced(tmp_path: Path) -> None:
         check_output_path(tmp_path / "a.jpg")
     with pytest.raises(UserError, match="There is no folder"):
         check_output_path(tmp_path / "gone" / "a.png")
+
+
+# the job of a worker (see tests/worker for one in a process of its own)
+
+
+def test_the_job_takes_a_layer_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "claim_device", lambda: None)
+    monkeypatch.setattr(job, "start_keras", lambda deterministic: None)
+    loaded, image = network(THREE, dense_units=[4], pooling=True), tmp_path / "a.png"
+    save_model(tmp_path / "model.keras", loaded.model, loaded.spec, THREE)
+    Image.fromarray(noise()[..., 0]).save(image)
+
+    def words(what: str, **arguments: Any) -> tuple[str, str]:
+        request = {"what": what, "model": str(tmp_path / "model.keras"), "image": str(image)}
+        result = job.explain(request | arguments, JobEvents(io.StringIO()))
+        return result["layer"], result["words"][0]
+
+    replaced = words("gradcam", layer="dense1", or_fitting=True)
+    assert replaced == (
+        "conv1", "Grad-CAM cannot use dense1: its output has no positions. This is conv1."
+    )  # fmt: skip
+    assert words("activations", layer="pool1") == ("pool1", "pool1: 3x3x3, 3 channels")

@@ -66,6 +66,11 @@ def loaded_module(path: Path) -> ModuleType:
     return module
 
 
+def predicted(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Return the outputs without compiling the network, which takes longer than they do."""
+    return np.asarray(model(images, training=False))
+
+
 @pytest.mark.parametrize(
     ("name", "labels"),
     [*((name, ("a", "b")) for name in MODELS), ("convnet", ("a", "b", "c"))],
@@ -80,14 +85,13 @@ def test_the_network_is_the_same(tmp_path: Path, name: str, labels: tuple[str, .
     assert built.count_params() == own.count_params()
     images = np.random.default_rng(1).integers(0, 256, (3, *spec.data.input_shape))
     images = images.astype(np.float32)
-    expected = own.predict_on_batch(images)
-    assert np.allclose(built.predict_on_batch(images), expected, atol=1e-5)  # the seed's weights
+    expected = predicted(own, images)
+    assert np.allclose(predicted(built, images), expected, atol=1e-5)  # the seed's weights
     own.set_weights([weight + 0.01 for weight in own.get_weights()])
-    assert not np.allclose(own.predict_on_batch(images), expected, atol=1e-7)
+    assert not np.allclose(predicted(own, images), expected, atol=1e-7)
     own.save_weights(tmp_path / "own.weights.h5")
     built.load_weights(tmp_path / "own.weights.h5")
-    found = built.predict_on_batch(images)
-    assert np.allclose(found, own.predict_on_batch(images), atol=1e-5)
+    assert np.allclose(predicted(built, images), predicted(own, images), atol=1e-5)
 
 
 @pytest.mark.parametrize("base", ONE_A_FAMILY)
@@ -113,7 +117,7 @@ def test_a_base_in_the_script_is_the_runs(tmp_path: Path, base: str) -> None:
         theirs.assign(values)
         ours.assign(values.reshape(ours.shape))
     images = rng.integers(0, 256, (2, *spec.data.input_shape)).astype(np.float32)
-    found, expected = (np.asarray(one(images, training=False)) for one in (built, own))
+    found, expected = predicted(built, images), predicted(own, images)
     assert np.allclose(found, expected, atol=1e-5)
 
 
@@ -193,8 +197,10 @@ RECIPE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("labels", [("a", "b"), ("a", "b", "c")])
-@pytest.mark.parametrize("base", [False, True])
+@pytest.mark.parametrize(
+    ("base", "labels"),
+    [(False, ("a", "b")), (False, ("a", "b", "c")), (True, ("a", "b"))],
+)
 def test_the_recipe_trains(tmp_path: Path, labels: tuple[str, ...], base: bool) -> None:
     """A script does what its run did: options of the optimizer, rates, averages, mixed labels."""
     tree: dict[str, Any] = {**MODELS["convnet"], "training": RECIPE}

@@ -60,8 +60,8 @@ def arm_in_time(moment: Moment, strike: Callable[[Function], Any]) -> None:
         return
     start_keras = workbench.worker.train.start_keras
 
-    def start_and_arm(deterministic: bool) -> Any:
-        device = start_keras(deterministic)
+    def start_and_arm(*arguments: Any) -> Any:
+        device = start_keras(*arguments)
         one_step_a_call()
         arm(moment, strike)
         return device

@@ -126,32 +126,37 @@ def test_who_names_the_backend(tmp_path: Path) -> None:
 
 OURS = """
 import json
-from workbench.training.backend import prepare_device
-prepare_device(deterministic=False)
 import keras
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.toml import parse_spec
+from workbench.training.backend import prepare_device
 from workbench.training.models import build_model
-told = keras.config.image_data_format(), keras.config.floatx(), keras.config.epsilon()
-model = build_model(parse_spec(preset_tree("convnet", "x", BOOK_FACTS), "x"), 2)
-policy = keras.config.dtype_policy().name
-print(json.dumps([*told, policy, model.get_layer("pool1").output.shape[1:], model.output.dtype]))
+spec = parse_spec(preset_tree("convnet", "x", BOOK_FACTS), "x")
+def told():
+    config = keras.config
+    return [config.image_data_format(), config.floatx(), config.epsilon()]
+for floats in (None, "float16", "float64"):
+    if floats:  # what Keras calls where it finds them in its file
+        keras.config.set_floatx(floats)
+        keras.config.set_image_data_format("channels_first")
+    before = told()
+    prepare_device(deterministic=False)
+    model = build_model(spec, 2)
+    policy = keras.config.dtype_policy().name
+    shape = model.get_layer("pool1").output.shape[1:]
+    print(json.dumps([before, [*told(), policy, shape, model.output.dtype]]))
 """
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"image_data_format": "channels_first", "floatx": "float32", "epsilon": 1e-3},
-        {"image_data_format": "channels_last", "floatx": "float16", "epsilon": 1e-7},
-        {"image_data_format": "channels_first", "floatx": "float64", "epsilon": 1e-7},
-    ],
-)
-def test_floats_and_the_order_of_channels_are_ours(
-    settings: dict[str, object], tmp_path: Path
-) -> None:
+def test_floats_and_the_order_of_channels_are_ours(tmp_path: Path) -> None:
+    settings = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 1e-3}
     environment = {**os.environ, **written(tmp_path, json.dumps(settings))}
     command = [sys.executable, "-c", OURS]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found == ["channels_last", "float32", 1e-7, "float32", [74, 74, 32], "float32"]
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    ours = ["channels_last", "float32", 1e-7, "float32", [74, 74, 32], "float32"]
+    assert found == [
+        [["channels_first", "float16", 1e-3], ours],  # Keras has read the file
+        [["channels_first", "float16", 1e-7], ours],
+        [["channels_first", "float64", 1e-7], ours],
+    ]

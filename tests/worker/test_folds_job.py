@@ -7,17 +7,13 @@ import numpy as np
 import pytest
 from person import Person
 from PIL import Image
+from probe_run import PROBE
 
 from workbench.app.label_suspects import read_suspects
 from workbench.datasets.manifest import ImageRecord
 from workbench.errors import UserError
 from workbench.runs.folder import RunFolder
 from workbench.worker.folds import group_numbers
-
-TRAINED = (
-    "train", "--data", "photos", "--preset", "linear-probe", "--base", "mobilenetv2-0.35",
-    "--weights", "random", "--set", "data.image_size=[32, 32]", "--name", "probe",
-)  # fmt: skip
 
 
 def row(path: str, pixels: str, group: str = "") -> ImageRecord:
@@ -47,7 +43,7 @@ def test_every_image_is_predicted_and_a_wrong_label_is_the_first_suspect(person:
     wrong = person.workspace / "photos" / "dark" / "wrong.png"
     pixels = np.random.default_rng(2).integers(170, 230, (20, 24, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(wrong)
-    person.types(*TRAINED)
+    person.types(*PROBE)
     output = person.types("analyze", "probe", "--folds", "3", "--repeats", "2")
     assert "probe: all 61 images, each predicted by classifiers fitted without it" in output
     assert "runs once for 61 images" in output

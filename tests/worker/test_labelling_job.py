@@ -15,10 +15,6 @@ from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.worker import labelling as job
 
-TRAINED = (
-    "train", "--data", "photos", "--preset", "linear-probe", "--base", "mobilenetv2-0.35",
-    "--weights", "random", "--set", "data.image_size=[32, 32]", "--name", "probe",
-)  # fmt: skip
 NOWHERE = "raise ImportError('keras is not needed')"
 
 
@@ -29,9 +25,8 @@ def save(path: Path, low: int, high: int, seed: int) -> None:
 
 
 @pytest.mark.worker
-def test_a_folder_is_labelled_beside_a_run(
-    person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_is_labelled_beside_a_run(probed: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    person, tmp_path = probed, probed.workspace
     new = tmp_path / "new"
     for number in range(12):
         save(new / f"dark\x1b[2J{number:02}.png", 10, 70, 100 + number)
@@ -41,7 +36,6 @@ def test_a_folder_is_labelled_beside_a_run(
     (new / "twin.png").write_bytes((new / "light00.png").read_bytes())
     (new / "bad.png").write_bytes(b"nothing")
     before = {path: path.read_bytes() for path in new.iterdir()}
-    person.types(*TRAINED)
 
     output = person.types("label", "probe", "new", "--batch", "3", "--csv", "out.csv")
     assert "probe: 60 images, and 0 labelled in" in output

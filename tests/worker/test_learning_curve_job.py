@@ -4,7 +4,6 @@ import json
 
 import pytest
 from person import Person
-from test_folds_job import TRAINED
 
 from workbench.app.label_suspects import read_suspects
 from workbench.app.learning_curve import read_curve
@@ -12,8 +11,8 @@ from workbench.runs.folder import RunFolder
 
 
 @pytest.mark.worker
-def test_the_curve_is_measured_on_all_images_and_printed(person: Person) -> None:
-    person.types(*TRAINED)
+def test_the_curve_is_measured_on_all_images_and_printed(probed: Person) -> None:
+    person = probed
     run = RunFolder(person.workspace / "saved_models" / "probe")
     output = person.types("analyze", "probe", "--learning-curve", "--folds", "3", expect=2)
     assert "--learning-curve excludes --threshold and --folds" in output

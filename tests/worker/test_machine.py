@@ -91,18 +91,6 @@ def check_code(person: Person) -> int:
     return 0 if nvml and nvml.gpus else 1
 
 
-def test_run_chooses_the_gpu_with_most_free_memory(on_a_shared_machine: Person) -> None:
-    person = on_a_shared_machine
-    printed = person.types(*PRESET, "--set", "training.epochs=2", "--name", "free")
-    assert "gpu    GPU 1, NVIDIA H200, 137.0 GiB of 140.0 GiB free" in printed
-    (chosen,) = events(person, "free", "gpu_chosen")
-    assert chosen["asked"] == "auto"
-    assert chosen["gpu"]["uuid"] == "GPU-1"  # type: ignore[index]
-    checks = events(person, "free", "estimate_checked")
-    assert [check["epoch"] for check in checks] == [2]  # two steps do not show compiling
-    assert all(check["ratio"] > 0 for check in checks)  # type: ignore[operator]
-
-
 def askers(person: Person, run: str) -> set[int]:
     """Return the processes that asked the driver, without the run's worker."""
     (worker,) = events(person, run, "worker_started")
@@ -111,10 +99,24 @@ def askers(person: Person, run: str) -> set[int]:
     return asked - {worker["pid"]}
 
 
-def test_one_process_asks_the_driver_before_the_first_batch(on_a_shared_machine: Person) -> None:
+def test_run_chooses_the_gpu_with_most_free_memory(on_a_shared_machine: Person) -> None:
+    """One process asks the driver before the first batch; what was not tried there is off."""
     person = on_a_shared_machine
-    person.types(*PRESET, "--set", "training.epochs=1", "--name", "asked")
-    assert len(askers(person, "asked")) == 1
+    printed = person.types(*PRESET, "--set", "training.epochs=2", "--name", "free")
+    assert "gpu    GPU 1, NVIDIA H200, 137.0 GiB of 140.0 GiB free" in printed
+    (chosen,) = events(person, "free", "gpu_chosen")
+    assert chosen["asked"] == "auto"
+    assert chosen["gpu"]["uuid"] == "GPU-1"  # type: ignore[index]
+    assert len(askers(person, "free")) == 1
+    assert (
+        "Trains without XLA and half precision, not tried on this GPU yet: "
+        "workbench check --measure" in " ".join(printed.split())
+    )
+    (stage,) = events(person, "free", "stage_started")
+    assert (stage["jit"], stage["precision"]) == (False, "float32")
+    checks = events(person, "free", "estimate_checked")
+    assert [check["epoch"] for check in checks] == [2]  # two steps do not show compiling
+    assert all(check["ratio"] > 0 for check in checks)  # type: ignore[operator]
 
 
 def test_a_queued_run_asks_the_driver_when_its_turn_comes(on_a_shared_machine: Person) -> None:
@@ -123,17 +125,6 @@ def test_a_queued_run_asks_the_driver_when_its_turn_comes(on_a_shared_machine: P
     assert len(askers(person, "later")) == 1
     (chosen,) = events(person, "later", "gpu_chosen")
     assert chosen["gpu"]["uuid"] == "GPU-1"  # type: ignore[index]
-
-
-def test_a_gpu_that_was_not_tried_trains_without_xla(on_a_shared_machine: Person) -> None:
-    person = on_a_shared_machine
-    printed = person.types(*PRESET, "--set", "training.epochs=1", "--name", "untried")
-    assert (
-        "Trains without XLA and half precision, not tried on this GPU yet: "
-        "workbench check --measure" in " ".join(printed.split())
-    )
-    (stage,) = events(person, "untried", "stage_started")
-    assert (stage["jit"], stage["precision"]) == (False, "float32")
 
 
 def test_full_gpu_is_refused_before_a_run_is_created(on_a_shared_machine: Person) -> None:

@@ -93,8 +93,15 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
     assert [Path(path).name for path in output["not_read"]["paths"]] == [
         "IMG_1", "IMG_2", "a.jxl", "notes.txt",
     ]  # fmt: skip
+    # A newer run without a model does not use the older one's.
+    (person.workspace / "saved_models" / "newer").mkdir()
+    spec = folder.spec_path.read_text()
+    (person.workspace / "saved_models" / "newer" / "spec.toml").write_text(spec)
+    assert "newer has no model yet" in person.types("evaluate", "latest", expect=2)
     (odd / "broken.png").unlink()
-    assert "not read: 2 files" in person.types("predict", "odd", expect=1)
+    printed = person.types("predict", "odd", expect=1)
+    assert "not read: 2 files" in printed
+    assert "light" in printed
     assert (bright["label"], broken["label"]) == ("light", None)
     assert sum(bright["probabilities"]) == pytest.approx(1)
     gone = person.types("predict", "photos/dark", "gone", "--csv", "--model", "photos-1", expect=1)
@@ -103,12 +110,6 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
     assert all(row.split(",")[1] == "dark" for row in rows[1:31])
     assert rows[31].split(",")[1] == ""
 
-    # A newer run without a model does not use the older one's.
-    (person.workspace / "saved_models" / "newer").mkdir()
-    spec = folder.spec_path.read_text()
-    (person.workspace / "saved_models" / "newer" / "spec.toml").write_text(spec)
-    assert "newer has no model yet" in person.types("evaluate", "latest", expect=2)
-    assert "light" in person.types("predict", "photos/light/light-1.png")
     printed = person.types(
         "predict", "photos/light", "--sort-into", "sorted", "--model", "photos-1"
     )

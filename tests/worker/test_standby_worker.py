@@ -61,25 +61,21 @@ def test_process_shows_the_run_name(run: str, shown: str) -> None:
 
 
 def test_standby_worker_trains_like_a_new_one(person: Person) -> None:
-    with closing(WarmWorker()) as warm:
-        new, assigned = train(person, spec(person)), train(person, spec(person), warm)
-    assert pid_of(person, assigned) == warm.process.pid != pid_of(person, new)
-    assert {name: (a.shape, a.dtype) for name, a in arrays(assigned).items()} == {
-        name: (a.shape, a.dtype) for name, a in arrays(new).items()
-    }
-    assert (was_warm(person, new), was_warm(person, assigned)) == (False, True)
-
-
-def test_warm_up_changes_no_bit_of_a_deterministic_run(person: Person) -> None:
-    """A step was taken without determinism, so the process restarts."""
+    """Bit by bit if the run is deterministic; a step was taken without, so the process restarts."""
     exact = spec(person, deterministic=True)
-    with closing(WarmWorker()) as warm:
-        new, assigned = train(person, exact), train(person, exact, warm)
-    assert pid_of(person, assigned) == warm.process.pid
-    kept, others = arrays(assigned), arrays(new)
-    assert kept.keys() == others.keys()
-    assert all(kept[name].tobytes() == others[name].tobytes() for name in kept)
-    assert not was_warm(person, assigned)
+    new = train(person, exact)
+    with closing(WarmWorker()) as one, closing(WarmWorker()) as other:
+        assigned, restarted = train(person, spec(person), one), train(person, exact, other)
+    pids = [pid_of(person, run) for run in (assigned, restarted)]
+    assert pids == [one.process.pid, other.process.pid]
+    assert pid_of(person, new) not in pids
+    assert [was_warm(person, run) for run in (new, assigned, restarted)] == [False, True, False]
+    expected, found, same = (arrays(run) for run in (new, assigned, restarted))
+    assert {name: (a.shape, a.dtype) for name, a in found.items()} == {
+        name: (a.shape, a.dtype) for name, a in expected.items()
+    }
+    assert same.keys() == expected.keys()
+    assert all(same[name].tobytes() == expected[name].tobytes() for name in same)
 
 
 @pytest.mark.parametrize(

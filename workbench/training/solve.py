@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solve
 from scipy.optimize import minimize_scalar
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from workbench.analysis.folds import stratified_folds
@@ -275,6 +274,8 @@ class LogisticPath:
             for _ in values:
                 yield np.zeros((len(data.mean), outputs)), SHARPEST * data.targets[images[0]]
             return
+        from sklearn.linear_model import LogisticRegression  # the import takes a second
+
         model = LogisticRegression(max_iter=1000, warm_start=True)  # each begins at the last one
         for value in values:
             model.C = 1 / (value * len(rows))

@@ -8,6 +8,7 @@ not choose. Without one it also takes a step of training, the first of which cos
 import importlib.metadata
 import importlib.util
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -103,6 +104,22 @@ def prepare_environment(deterministic: bool = False) -> None:
         os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
 
 
+def import_keras() -> None:
+    """Import keras without what it and TensorFlow only look for, a third of the time.
+
+    Keras takes scikit-learn where it finds it, for wrappers that nothing here uses, and TensorFlow
+    takes JAX for a converter. Both can be imported afterwards.
+    """
+    unused = {"sklearn", *({"jax"} if chosen_backend(os.environ) == DEFAULT else ())}
+    unused -= sys.modules.keys()
+    sys.modules.update(dict.fromkeys(unused))  # None: not to be found
+    try:
+        import keras  # noqa: F401
+    finally:
+        for name in unused:
+            del sys.modules[name]
+
+
 def start_keras(deterministic: bool = False, devices: int = 1) -> "Device":
     """Import keras with its environment prepared; return the device, and what is kept of it.
 
@@ -117,6 +134,7 @@ def start_keras(deterministic: bool = False, devices: int = 1) -> "Device":
     """
     environment = dict(os.environ)  # as the machine check saw it
     prepare_environment(deterministic)
+    import_keras()
     from workbench.training.backend import prepare_device
 
     device = prepare_device(deterministic, devices)
@@ -158,6 +176,7 @@ def warm_up(step: bool = True) -> WarmState:
     if has_gpu and chosen_backend(os.environ) != DEFAULT:
         return WarmState()  # importing keras would start the driver there
     prepare_environment()
+    import_keras()
     _import_all()
     if has_gpu or not step:
         return WarmState()
