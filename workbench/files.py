@@ -5,6 +5,7 @@ without a byte order mark; other bytes are kept where a table names files (`surr
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,10 +90,14 @@ def open_table(path: Path) -> Iterator[TextIO]:
     """Open a CSV file for `csv`.
 
     Raises:
-        UserError: It is UTF-16 or UTF-32.
+        UserError: It is UTF-16 or UTF-32, or a pipe or device, which could block for ever.
         OSError: It cannot be read.
     """
-    with path.open("rb") as start:
+    with open(path, "rb", opener=nonblocking_opener) as start:
+        if not stat.S_ISREG(os.fstat(start.fileno()).st_mode):
+            raise UserError(
+                tr("{path} is not CSV: it is not a regular file.", path=safe_text(path))
+            )
         _refuse_wide(start.read(_CHECKED), path, "CSV")
     with path.open(encoding=ENCODING, errors="surrogateescape", newline="") as file:
         yield file

@@ -10,7 +10,7 @@ from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.machine import device_finder, driver, preflight
-from workbench.machine.device_finder import RunDevices
+from workbench.machine.device_finder import RunDevices, check_gpus, device_variables
 from workbench.machine.device_group import choose_gpus, logical_devices, shared_variables
 from workbench.machine.driver import count_gpu_devices, find_gpus
 from workbench.machine.facts import Nvml, NvmlReport
@@ -146,3 +146,39 @@ def test_pytorch_trains_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="with PyTorch a batch cannot be shared") as caught:
         check_before_training(spec("training.devices=2"), torch)
     assert caught.value.hint == "Set training.devices = 1, or use KERAS_BACKEND=tensorflow or jax."
+
+
+def test_a_run_waits_for_memory_unless_it_was_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = NvmlReport(nvml=HOST, asked=time.time())
+    monkeypatch.setattr(device_finder, "query_nvml", lambda environment: report)
+    waiting = RunDevices(spec("training.gpu=1"), None, {})
+    assert (waiting.usable(), waiting.obstacle) == ([], "GPU 1, with 0.5 GiB free")
+    with pytest.raises(UserError, match=r"The run needs 1.0 GiB or more of GPU 1, with 0.5 GiB"):
+        RunDevices(spec("training.gpu=1"), None, {"WORKBENCH_WAIT": "no"}).usable()
+
+
+@pytest.mark.parametrize("share", ["0", "17", "two", ""])
+def test_a_share_out_of_bounds_is_refused(share: str) -> None:
+    for allowed in ("1", "16"):
+        assert RunDevices(spec(), None, {"WORKBENCH_GPU_SHARE": allowed}).share == int(allowed)
+    with pytest.raises(UserError, match=r"WORKBENCH_GPU_SHARE is .*; allowed: 1 to 16"):
+        RunDevices(spec(), None, {"WORKBENCH_GPU_SHARE": share})
+
+
+def test_a_list_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = NvmlReport(nvml=HOST, asked=time.time())
+    monkeypatch.setattr(device_finder, "query_nvml", lambda environment: report)
+    assert check_gpus("2, 0", {}) == (2, 0)
+    assert device_variables((2, 0), 2, False) == {
+        "CUDA_VISIBLE_DEVICES": "2,0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "WORKBENCH_GPU_SHARE": "2", "WORKBENCH_WAIT": "no",
+    }  # fmt: skip
+    assert device_variables((), None, True) == {}
+    for text in ("", "0,", "0,0", "a", "-1"):
+        with pytest.raises(UserError, match="is no list of different GPUs"):
+            check_gpus(text, {})
+    with pytest.raises(UserError) as refused:
+        check_gpus("3", {})
+    assert str(refused.value) == "There is no GPU 3.\n--gpus allows 0, 1 or 2."
+    with pytest.raises(UserError, match="GPU 0 is hidden by CUDA_VISIBLE_DEVICES=1"):
+        check_gpus("0", {"CUDA_VISIBLE_DEVICES": "1"})

@@ -20,7 +20,7 @@ from workbench.machine.gpus import (
 from workbench.machine.preflight import certain_memory
 from workbench.messages import tr
 from workbench.runs.queue import Slot
-from workbench.text import format_gib, safe_text
+from workbench.text import format_choices, format_gib, safe_text
 
 SHARE_VARIABLE = "WORKBENCH_GPU_SHARE"  # runs that may use a device at the same time
 WAIT_VARIABLE = "WORKBENCH_WAIT"  # "no": a run ends where others hold the memory of its GPUs
@@ -142,7 +142,13 @@ def check_gpus(text: str, environment: Mapping[str, str] = os.environ) -> tuple[
             tr("Write their numbers, as nvidia-smi counts: --gpus 0,2"),
         )
     nvml = query_nvml(environment).nvml
+    known = [str(gpu.index) for gpu in nvml.gpus] if nvml else []
     for number in numbers:
+        if known and str(number) not in known:
+            raise UserError(
+                tr("There is no GPU {number}.", number=number),
+                tr("--gpus allows {known}.", known=format_choices(known)),
+            )
         usable_gpus(number, nvml, environment)
     return numbers
 
