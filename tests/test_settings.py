@@ -66,6 +66,23 @@ def test_a_bad_one_is_named_and_the_others_stay(text: str, key: str) -> None:
     assert "default" not in settings.slurm
 
 
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("[hosts.a]\naddress = '-x'", "hosts.a.address: received '-x'; allowed: HOST or USER@HOST, "
+         "as ssh takes it."),
+        ("[hosts.a]\naddress = 'a'\nport = 2", "hosts.a.port: unknown key."),
+        ("[hosts.a]", "hosts.a.address: missing."),
+        ("[slurm]\na = 1", "slurm.a: received 1; allowed: a table of keys."),
+        ("[slurm.a]\nlines = ['b', 2]", "slurm.a.lines.1: received 2; allowed: a list of up to "
+         "50 single lines."),
+    ],
+)  # fmt: skip
+def test_what_is_allowed_is_named(text: str, note: str) -> None:
+    write(text)
+    assert read_settings()[1] == (f"Ignored in {settings_path()}: {note}",)
+
+
 @pytest.mark.parametrize("text", [b"not toml", b"\xff\xfe\x00a\x00", b"\xe9 = 1"])
 def test_a_file_that_cannot_be_read_is_ignored_as_a_whole(text: bytes) -> None:
     write(text)

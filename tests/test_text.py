@@ -9,6 +9,7 @@ from workbench.text import (
     format_choices,
     format_seconds,
     format_shape,
+    group_notes,
     plural,
     safe_text,
 )
@@ -66,3 +67,11 @@ def test_formats() -> None:
     assert plural(2, "class", "classes") == "2 classes"
     assert format_choices(["a"]) == "a"
     assert format_choices(("a", "b", "c")) == "a, b or c"
+
+
+def test_a_note_that_several_share_is_shown_once() -> None:
+    same = [(name, "no room") for name in "abcd"]
+    assert group_notes([]) == []
+    assert group_notes([("x", "full"), *same[:1]]) == ["x: full", "a: no room"]
+    assert group_notes([*same, ("x", "full")]) == ["a, b, c, d: no room", "x: full"]
+    assert group_notes([*same, ("e", "no room")]) == ["a, b, c and 2 more: no room"]

@@ -1,6 +1,7 @@
 """Text that people edit is read with and without a byte order mark; wide text is refused."""
 
 import codecs
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from workbench.datasets.manifest import read_manifest
 from workbench.datasets.sources.opening import open_source
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec
-from workbench.files import is_wide
+from workbench.files import is_wide, open_table, write_atomic
 from workbench.runs.folder import RunFolder, read_tables
 
 MARK = codecs.BOM_UTF8
@@ -102,3 +103,18 @@ def test_a_folder_with_a_wide_table_beside_classes_is_read(tmp_path: Path) -> No
 )
 def test_wide_text_is_recognised(start: bytes, wide: bool) -> None:
     assert is_wide(start) is wide
+
+
+def test_a_file_that_cannot_be_written_is_named_and_not_its_temporary_one(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as error:
+        write_atomic(tmp_path / "gone" / "a.toml", "a = 1")
+    assert error.value.filename == str(tmp_path / "gone" / "a.toml")
+
+
+def test_a_pipe_is_no_table_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with (
+        pytest.raises(UserError, match="is not CSV: it is not a regular file"),
+        open_table(tmp_path / "pipe.csv"),
+    ):
+        pass

@@ -86,6 +86,7 @@ async def until(
     """
     for _ in poll():
         await pilot.pause(MOMENT)
+        assert pilot.app._exception is None, f"the app crashed before: {what}"
         if condition() and pilot.app.screen.is_mounted:
             return
     raise AssertionError(f"never happened: {what}")

@@ -5,6 +5,7 @@ without a byte order mark; other bytes are kept where a table names files (`surr
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,8 @@ def atomic_file(path: Path, synced: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the same folder that replaces `path` when the block succeeds.
 
     The temporary file keeps the extension of `path` (Keras chooses its format by it), is synced to
-    disk before the rename, and is removed when the block fails: the old file is then untouched.
+    disk before the rename, and is removed when the block fails: the old file is then untouched, and
+    an OSError names `path`.
     Without `synced`, a power cut may leave an empty file.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
@@ -38,6 +40,10 @@ def atomic_file(path: Path, synced: bool = True) -> Iterator[Path]:
         temporary.replace(path)
         if synced:
             fsync_folder(path.parent)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename = str(path)  # that a person knows
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -84,10 +90,14 @@ def open_table(path: Path) -> Iterator[TextIO]:
     """Open a CSV file for `csv`.
 
     Raises:
-        UserError: It is UTF-16 or UTF-32.
+        UserError: It is UTF-16 or UTF-32, or a pipe or device, which could block for ever.
         OSError: It cannot be read.
     """
-    with path.open("rb") as start:
+    with open(path, "rb", opener=nonblocking_opener) as start:
+        if not stat.S_ISREG(os.fstat(start.fileno()).st_mode):
+            raise UserError(
+                tr("{path} is not CSV: it is not a regular file.", path=safe_text(path))
+            )
         _refuse_wide(start.read(_CHECKED), path, "CSV")
     with path.open(encoding=ENCODING, errors="surrogateescape", newline="") as file:
         yield file

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 from workbench.errors import UserError
 from workbench.files import decode_text, write_atomic
@@ -22,6 +23,18 @@ _MAX_BYTES = 1 << 16
 _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 # A host as ssh takes it; never an option ("-o..."), never anything that a shell would read.
 HOST_PATTERN = r"^([A-Za-z0-9._][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*$"
+# What each value may be, for messages.
+_ALLOWED = {
+    "address": "HOST or USER@HOST, as ssh takes it",
+    "workspace": "a folder",
+    "partition": "names of partitions, such as gpu",
+    "gres": "as sbatch takes it, such as gpu:1",
+    "time": "as sbatch takes it, such as 02:00:00",
+    "command": "one line of text",
+    "at_once": "a whole number from 0 to 100,000",
+    "lines": "a list of up to 50 single lines",
+    "[key]": "up to 64 letters, digits, dots, dashes and underscores",
+}
 
 
 class _Strict(BaseModel):
@@ -99,9 +112,25 @@ def read_settings() -> tuple[Settings, tuple[str, ...]]:
             return Settings.model_validate(tree), tuple(notes)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            notes.append(_ignored(path, safe_text(f"{key}: {first['msg']}")))
+            notes.append(_ignored(path, describe_invalid(first)))
             _drop_entry(tree, *first["loc"])
+
+
+def describe_invalid(detail: ErrorDetails) -> str:
+    """Return which value is not valid and what is allowed, safe to print."""
+    place = [str(part) for part in detail["loc"]]
+    key = safe_text(".".join(place), 120)
+    if detail["type"] == "missing":
+        return tr("{key}: missing", key=key)
+    if detail["type"] == "extra_forbidden":
+        return tr("{key}: unknown key", key=key)
+    names = [part for part in place if not part.isdecimal()]
+    return tr(
+        "{key}: received {value}; allowed: {allowed}",
+        key=key,
+        value=safe_text(repr(detail["input"]), 80),
+        allowed=_ALLOWED.get(names[-1], tr("a table of keys")),
+    )
 
 
 def write_settings(settings: Settings) -> None:

@@ -3,10 +3,11 @@
 import codecs
 import io
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 MAX_SHOWN = 200
+NAMED = 3  # names before a note that several share
 MAX_CHOICES = 20  # that `format_choices` lists
 
 # Characters that reorder text around them, so that a name can look like another.
@@ -137,6 +138,21 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str =
         ]
         lines.append("  ".join(parts).rstrip())
     return "\n".join(lines)
+
+
+def group_notes(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a line for each note, the names of those that have the same before it."""
+    names: dict[str, list[str]] = {}
+    for name, note in notes:
+        names.setdefault(note, []).append(name)
+    return [f"{_first_names(found)}: {note}" for note, found in names.items()]
+
+
+def _first_names(names: Sequence[str]) -> str:
+    rest = len(names) - NAMED
+    if rest <= 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED])} and {rest} more"
 
 
 def format_accuracy(value: float | None) -> str:

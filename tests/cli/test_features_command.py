@@ -46,6 +46,13 @@ def test_an_array_with_gaps_is_refused(task: str, step: str) -> None:
         task_shard({SLURM + name: value for name, value in values.items()})
 
 
+@pytest.mark.parametrize("values", [{"ID": "x\x1b"}, {"ID": "1", "STEP": "0"}, {"ID": ""}])
+def test_variables_that_are_no_numbers_are_refused(values: dict[str, str]) -> None:
+    with pytest.raises(UserError, match="no numbers of a SLURM array: SLURM_ARRAY_TASK_ID") as bad:
+        task_shard({SLURM + name: value for name, value in values.items()})
+    assert "\x1b" not in bad.value.message
+
+
 def test_what_keeps_no_features_is_refused_before_anything_starts(types: Type, photos: Any) -> None:
     refused = types("features", "--preset", "convnet", "--data", "photos")
     assert refused.exit_code == 2

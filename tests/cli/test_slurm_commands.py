@@ -1,5 +1,7 @@
 """Jobs of SLURM from the command line, where SLURM's commands are fakes."""
 
+import errno
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from event_lines import LogWriter
 from fake_slurm import FakeSlurm, job
 from typist import Complete, Type
 
+from workbench import settings as settings_module
 from workbench.experiment.toml import read_spec
 from workbench.machine import preflight
 from workbench.paths import Workspace
@@ -64,9 +67,9 @@ def test_profiles_are_saved_listed_and_removed(types: Type) -> None:
     [
         (("big", "gres"), "'gres' is no setting of a job."),
         (("big", "colour=3"), "'colour=3' is no setting of a job."),
-        (("big", "gres=a b"), "gres cannot be 'a b': String should match pattern"),
-        (("big", "time=soon"), "time cannot be 'soon'"),
-        (("big", "line=a\nrm -rf x"), "lines.0 cannot be 'a\\nrm -rf x'"),
+        (("big", "gres=a b"), "gres: received 'a b'; allowed: as sbatch takes it, such as gpu:1."),
+        (("big", "time=soon"), "time: received 'soon'"),
+        (("big", "line=a\nrm -rf x"), "lines.0: received 'a\\nrm -rf x'"),
         (("a b", "gres=gpu:1"), "'a b' cannot be a profile's name"),
         (("big", "--remove"), "There is no SLURM profile big."),
         (("big", "gres=gpu:1", "--remove"), "--remove takes a name alone."),
@@ -216,3 +219,27 @@ def test_profiles_and_keys_are_completed(types: Type, complete: Complete) -> Non
     assert complete("train --slurm b") == ["plain,big"]
     assert complete("train --slurm-set t") == ["plain,time="]
     assert complete("slurm big g") == ["plain,gres="]
+
+
+def test_settings_with_an_error_submit_nothing(types: Type) -> None:
+    settings_path().parent.mkdir(parents=True, exist_ok=True)
+    settings_path().write_text("[slurm.default]\npartition = 3\n", encoding="utf-8")
+    result = types("train", "--preset", "dense", "--data", "digits", "--slurm")
+    assert result.exit_code == 2
+    assert "slurm.default.partition: received 3; allowed: names of partitions" in result.output
+    assert "Correct that first: the profile may be lost in it." in result.output
+
+
+def test_settings_that_cannot_be_written_are_named(
+    types: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(settings_module, "write_atomic", full)
+    result = types("slurm", "big", "gres=gpu:1")
+    assert (result.exit_code, result.output) == (
+        2,
+        f"error: {settings_path()} cannot be written: No space left on device.\n"
+        "Make room or fix the permissions, or name another folder: XDG_CONFIG_HOME=DIR\n",
+    )

@@ -61,7 +61,7 @@ def test_a_sweep_is_submitted_as_one_array(types: Type, tmp_path: Path, slurm: F
     assert (result.exit_code, result.stderr) == (0, "job    7 of SLURM, for 2 runs of sweep s\n")
     rows = result.stdout.splitlines()
     assert [row.split()[-1] for row in rows[:3]] == ["state", "waiting", "waiting"]
-    assert "s-1: wait for SLURM job 7_0: Priority; 1 run more waiting" in rows
+    assert "s-1: wait for SLURM job 7_0: Priority; 1 more waiting" in rows
     assert rows[-1] == "This table again: workbench sweep s (also with --watch, --stop)"
     assert list(runs(tmp_path)) == ["s-1", "s-2"]
     assert "\n#SBATCH --array=0-1%1\n" in script(tmp_path, "s.sweep")
@@ -90,7 +90,7 @@ def test_a_task_fails_and_the_rest_finish(types: Type, tmp_path: Path, slurm: Fa
     )
     assert "s-2: failed: no images" in words
     again = "workbench sweep s --resume --slurm"
-    assert f"2 runs not finished, and nothing is queued: {again}" in words
+    assert f"2 runs not finished, and none is waiting or training: {again}" in words
     slurm.prints("sbatch", "8\n")
     slurm.queue(waiting("0-1", 8))
     assert "2 runs queued." in types("sweep", "s", "--resume", "--slurm", "--detach").output
@@ -158,8 +158,11 @@ def test_a_ladder_is_submitted_and_its_time_is_of_each(types: Type, tmp_path: Pa
     [
         ((*SWEEP, "--slurm", "none"), "There is no SLURM profile 'none'; there are: none yet."),
         ((*SWEEP, "--slurm-set", "time=1"), "--slurm-set goes with --slurm."),
-        ((*SWEEP, "--slurm", "--slurm-set", "at_once=x"), "at_once cannot be 'x'"),
-        ((*SWEEP, "--slurm", "--slurm-set", "at_once=-1"), "at_once cannot be '-1'"),
+        (
+            (*SWEEP, "--slurm", "--slurm-set", "at_once=x"),
+            "at_once: received 'x'; allowed: a whole number from 0",
+        ),
+        ((*SWEEP, "--slurm", "--slurm-set", "at_once=-1"), "at_once: received '-1'"),
         (("sweep", "s", "--stop", "--slurm"), "--slurm belongs to a new sweep, --add or --resume"),
         (("sweep", "s", "--slurm"), "--slurm belongs to a new sweep, --add or --resume"),
         (("ladder", "l", "--slurm"), "--slurm belongs to a new ladder, --data, or to --resume"),

@@ -9,10 +9,12 @@ import pytest
 from event_lines import LogWriter
 from typist import Type
 
+from workbench.analysis.trials import SeedResult, TrialRow
 from workbench.experiment.toml import read_spec
 from workbench.machine import preflight
 from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
+from workbench.render.sweep import sweep_table
 from workbench.runs import sweep_queue
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.sweep import find_sweep
@@ -106,7 +108,9 @@ def test_runs_that_did_not_finish_are_shown_as_what_they_are(
     words = " ".join(shown.split())
     assert "s-2: pruned: below the median" in words
     assert "s-3: failed: no room\\e[2J" in words
-    assert "2 runs not finished, and nothing is queued: workbench sweep s --resume" in words
+    assert (
+        "2 runs not finished, and none is waiting or training: workbench sweep s --resume" in words
+    )
     resumed = types("sweep", "s", "--resume").output
     assert "2 runs queued." in resumed  # not the pruned one
     assert "1 finished, 1 pruned" in resumed
@@ -131,6 +135,19 @@ def test_seeds_and_trials_are_added_and_none_is_done_twice(types: Type, tmp_path
     assert "spec.toml has changed since s was started" in changed.stderr
 
 
+def test_a_narrow_terminal_does_without_some_columns() -> None:
+    settings = {RATE: 0.25, "model.dropout": 0.5}
+    row = TrialRow(settings, (SeedResult(settings, 1, "s-1", "finished", value=0.5, images=100),))
+    whole = sweep_table([row], "accuracy")
+    width = max(map(len, whole.splitlines()))
+    assert sweep_table([row], "accuracy", width) == whole
+    narrow = sweep_table([row], "accuracy", width - 1).splitlines()
+    assert "95 % of it" in whole
+    assert "95 % of it" not in narrow[0]
+    assert narrow[0].split()[-2:] == ["time", "state"]
+    assert sweep_table([row], "accuracy", 1).splitlines()[0].split()[-3:] == ["to", "best", "state"]
+
+
 @pytest.mark.usefixtures("finish")
 def test_the_best_spec_can_be_trained(types: Type, tmp_path: Path) -> None:
     types("sweep", "spec.toml", *VARY, "--name", "s", "--detach")
@@ -138,6 +155,12 @@ def test_the_best_spec_can_be_trained(types: Type, tmp_path: Path) -> None:
     assert "Train it: workbench train" in said
     best = read_spec(tmp_path / "best.toml")
     assert (best.training.learning_rate, best.training.seed, best.name) == (0.25, 1, None)
+    own = (tmp_path / "spec.toml").read_bytes()
+    refused = types("sweep", "s", "--best", "spec.toml")
+    assert (refused.exit_code, "spec.toml exists already" in refused.stderr) == (2, True)
+    assert (tmp_path / "spec.toml").read_bytes() == own
+    gone = types("sweep", "s", "--best", "gone/best.toml")
+    assert gone.stderr == "error: gone/best.toml cannot be written: No such file or directory.\n"
     printed = tomllib.loads(types("sweep", "s", "--best", "-").output)
     assert printed["training"]["learning_rate"] == 0.25
 
@@ -159,14 +182,17 @@ def test_a_table_and_presets(types: Type, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "output"),
     [
-        ((), "Give either a spec file or --preset NAME."),
+        ((), "Name a sweep, or an experiment and what to --vary in it."),
+        (("--preset", "dense", "--data", "photos"), "Nothing is varied in dense."),
+        (("spec.toml", "--set", "a=1"), "Nothing is varied in spec.toml."),
         (("none",), "There is no sweep 'none' in"),
         (("spec.toml",), "Nothing is varied in spec.toml."),
         (("none", "--stop", "--resume"), "Give one of --add, --watch, --stop, --resume and --best"),
         (("none", "--stop", "--seeds", "2"), "belong to a new sweep or --add"),
         (("none", "--resume", "--prune", "median"), "--prune belongs to a new sweep"),
         (("none", "--resume", "--set", "a=1"), "A sweep keeps its own experiment"),
-        (("--stop",), "Name the sweep."),
+        (("--stop",), "Name a sweep, or"),
+        (("gone.toml", "--vary", f"{RATE}=1"), "error: Cannot read the spec "),
         (("spec.toml", "--vary", f"{RATE}=1e-5..1e-2"), "from which values are drawn"),
         (("spec.toml", "--random", "3"), "--random draws from what --vary names"),
         (("spec.toml", "--vary", f"{RATE}=1", "--table", "t.csv"), "Give either --table, or"),

@@ -110,6 +110,16 @@ def test_a_table_has_keys_as_columns_and_trials_as_rows(tmp_path: Path) -> None:
     assert read_trials(table) == [(f"{RATE}=1e-4", "model.filters=[32, 64]"), (f"{RATE}=3e-4",)]
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_table_as_spreadsheets_save_it(tmp_path: Path, separator: str) -> None:
+    table = tmp_path / "trials.csv"
+    rows = ("evaluation.mirror", RATE), ("TRUE", "1e-4"), ("FALSE", "1e-4")
+    table.write_text("".join(separator.join(row) + "\r\n" for row in rows), encoding="utf-8")
+    assert read_trials(table) == [
+        ("evaluation.mirror=true", f"{RATE}=1e-4"), ("evaluation.mirror=false", f"{RATE}=1e-4"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

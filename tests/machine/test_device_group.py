@@ -10,12 +10,12 @@ from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.machine import device_finder, driver, preflight
-from workbench.machine.device_finder import RunDevices
+from workbench.machine.device_finder import RunDevices, check_gpus, device_variables
 from workbench.machine.device_group import choose_gpus, logical_devices, shared_variables
 from workbench.machine.driver import count_gpu_devices, find_gpus
 from workbench.machine.facts import Nvml, NvmlReport
 from workbench.machine.preflight import check_before_training
-from workbench.runs.queue import Slot
+from workbench.runs.queue import Holder, Slot
 
 GIB = 2**30
 GPUS = tuple(
@@ -101,7 +101,21 @@ def test_the_queue_gives_a_run_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     three = RunDevices(spec("training.devices=3"), None, {})
     assert three.usable() == ["GPU-2", "GPU-0"]  # it waits for the third
     assert three.obstacle == "GPU 1, with 0.5 GiB free"
-    assert [one.uuid for one in find_gpus("auto", 2, None, {})] == ["GPU-2", "GPU-0"]
+    assert three.roomy() == ["GPU-2", "GPU-0"]
+
+
+def test_the_least_used_gpu_is_of_those_with_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = NvmlReport(nvml=HOST, asked=time.time())
+    used = {"GPU-2": [Holder(), Holder()], "GPU-0": [Holder()]}
+    monkeypatch.setattr(driver, "holders", lambda device: used.get(device, []))
+
+    def found(count: int, needed: int = 0) -> list[str]:
+        return [one.uuid for one in find_gpus("auto", count, report, {}, needed)]
+
+    assert found(2) == ["GPU-0", "GPU-2"]  # GPU-1 has half a GiB: less than any training takes
+    assert found(1, 60 * GIB) == ["GPU-0"]
+    assert found(1, 61 * GIB) == ["GPU-2"]
+    assert found(3) == ["GPU-1", "GPU-0", "GPU-2"]  # none is left out
 
 
 def test_the_queue_counts_a_cpu_once() -> None:
@@ -132,3 +146,39 @@ def test_pytorch_trains_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="with PyTorch a batch cannot be shared") as caught:
         check_before_training(spec("training.devices=2"), torch)
     assert caught.value.hint == "Set training.devices = 1, or use KERAS_BACKEND=tensorflow or jax."
+
+
+def test_a_run_waits_for_memory_unless_it_was_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = NvmlReport(nvml=HOST, asked=time.time())
+    monkeypatch.setattr(device_finder, "query_nvml", lambda environment: report)
+    waiting = RunDevices(spec("training.gpu=1"), None, {})
+    assert (waiting.usable(), waiting.obstacle) == ([], "GPU 1, with 0.5 GiB free")
+    with pytest.raises(UserError, match=r"The run needs 1.0 GiB or more of GPU 1, with 0.5 GiB"):
+        RunDevices(spec("training.gpu=1"), None, {"WORKBENCH_WAIT": "no"}).usable()
+
+
+@pytest.mark.parametrize("share", ["0", "17", "two", ""])
+def test_a_share_out_of_bounds_is_refused(share: str) -> None:
+    for allowed in ("1", "16"):
+        assert RunDevices(spec(), None, {"WORKBENCH_GPU_SHARE": allowed}).share == int(allowed)
+    with pytest.raises(UserError, match=r"WORKBENCH_GPU_SHARE is .*; allowed: 1 to 16"):
+        RunDevices(spec(), None, {"WORKBENCH_GPU_SHARE": share})
+
+
+def test_a_list_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = NvmlReport(nvml=HOST, asked=time.time())
+    monkeypatch.setattr(device_finder, "query_nvml", lambda environment: report)
+    assert check_gpus("2, 0", {}) == (2, 0)
+    assert device_variables((2, 0), 2, False) == {
+        "CUDA_VISIBLE_DEVICES": "2,0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "WORKBENCH_GPU_SHARE": "2", "WORKBENCH_WAIT": "no",
+    }  # fmt: skip
+    assert device_variables((), None, True) == {}
+    for text in ("", "0,", "0,0", "a", "-1"):
+        with pytest.raises(UserError, match="is no list of different GPUs"):
+            check_gpus(text, {})
+    with pytest.raises(UserError) as refused:
+        check_gpus("3", {})
+    assert str(refused.value) == "There is no GPU 3.\n--gpus allows 0, 1 or 2."
+    with pytest.raises(UserError, match="GPU 0 is hidden by CUDA_VISIBLE_DEVICES=1"):
+        check_gpus("0", {"CUDA_VISIBLE_DEVICES": "1"})

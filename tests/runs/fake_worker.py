@@ -32,7 +32,7 @@ class FakeDevices:
     def permitted(self) -> list[str]:
         return os.environ.get("FAKE_DEVICES", CPU).split(",")
 
-    usable = permitted
+    usable = roomy = permitted
 
 
 def train(mode: str) -> None:

@@ -29,7 +29,7 @@ class FourDevices:
         """Return all names."""
         return DEVICES
 
-    usable = permitted
+    usable = roomy = permitted
 
 
 def job(run: RunFolder, log: int, seconds: float) -> None:

@@ -56,6 +56,8 @@ class Devices:
     def usable(self) -> Sequence[str]:
         return [name for name in self.names if name not in self.full]
 
+    roomy = usable
+
 
 ON_CPU = Devices((CPU,))
 
@@ -272,6 +274,13 @@ def test_a_run_that_was_not_queued_takes_the_least_used_device(started: Start) -
     assert take(queued, Devices()) == []  # one run is left on each
     free(now[2])
     assert take(queued, Devices()) == ["gpu-0"]
+
+
+def test_a_run_that_was_not_queued_avoids_a_full_device(started: Start) -> None:
+    runs = [started(f"now-{number}", queued=False) for number in range(3)]
+    full = Devices(full=["gpu-1"])
+    assert [take(run, full) for run in runs[:2]] == [["gpu-0"], ["gpu-0"]]
+    assert take(runs[2], Devices(["gpu-1"], full=["gpu-1"])) == ["gpu-1"]  # there is no other
 
 
 def test_runs_share_a_device_if_all_of_them_agree(started: Start) -> None:

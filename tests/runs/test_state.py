@@ -302,9 +302,9 @@ def test_without_test_images_the_scores_are_those_of_the_validation(
 def test_summary_as_dict(run: RunFolder, write: Write) -> None:
     write("worker_started", **this_host())
     write("data_ready", name="birds-of-may")
-    write("gpu_chosen", asked="auto", gpu={"index": 3})
+    write("gpu_chosen", asked="auto", gpu={"index": 3}, others=[{"index": 0}])
     write("stage_started", stage=0, epochs=5)
-    for number, accuracy in enumerate((0.5, 0.75, 0.625), start=1):
+    for number, accuracy in enumerate((0.125, 0.5, 0.75, 0.625)):  # 0: of a head that began solved
         write("epoch_finished", stage=0, epoch=number, val_accuracy=accuracy)
     write("evaluated", split="test", accuracy=0.7)
     write("finished", seconds=3)
@@ -327,7 +327,7 @@ def test_summary_as_dict(run: RunFolder, write: Write) -> None:
         "epochs_total": 5,
         "val_scores": {},
         "test_scores": {},
-        "device": "GPU 3",
+        "device": "GPU 3, 0",
     }
 
 

@@ -247,7 +247,10 @@ def test_of_a_sweep_one_task_fails_and_the_rest_finish(cluster: Cluster, tmp_pat
         "finished", "failed", "finished", "finished",
     ]  # fmt: skip
     assert "s-2: failed: no images" in shown
-    assert "1 run not finished, and nothing is queued: workbench sweep s --resume --slurm" in shown
+    assert (
+        "1 run not finished, and none is waiting or training: workbench sweep s --resume --slurm"
+        in shown
+    )
     assert job_end(runs[1]).word == "FAILED"
     cluster.workers("finish")  # of a single run, which is no task
     typed(tmp_path, "sweep", "s", "--resume", "--slurm", *options)

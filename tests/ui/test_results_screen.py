@@ -448,7 +448,7 @@ async def open_suggestion(app: WorkbenchApp, pilot: Pilot[Any]) -> Draft:
 async def test_the_suggestion_opens_with_the_settings_of_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StrategyScreen, "_load_benchmark", lambda self, gpu: None)
+    monkeypatch.setattr(StrategyScreen, "_load_benchmark", lambda self: None)
     run = make_run(tmp_path, results_json())
     Image.new("RGB", (64, 64), "grey").save(tmp_path / "photos" / "dog.1.png")
     split = "[data.split]\ntrain = 0.5\nvalidation = 0.25\ntest = 0.25\nseed = 7\n"
@@ -475,7 +475,7 @@ async def test_the_suggestion_opens_with_the_settings_of_the_run(
 async def test_settings_that_do_not_fit_the_suggestion_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StrategyScreen, "_load_benchmark", lambda self, gpu: None)
+    monkeypatch.setattr(StrategyScreen, "_load_benchmark", lambda self: None)
     run = make_run(tmp_path, results_json())
     Image.new("RGB", (64, 64), "grey").save(tmp_path / "photos" / "dog.1.png")
     text = run.spec_path.read_text().replace('"vgg16"', '"[/oops]"')

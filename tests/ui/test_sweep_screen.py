@@ -70,8 +70,8 @@ async def test_a_sweep_is_opened_watched_stopped_and_resumed(
         assert heading in text_of(app.screen, "#heading")
         # 0.8 +- 12.706 * 0.0707 / sqrt(2) = 0.635; an accuracy ends at 1.
         assert table(app) == [
-            ["learning_rate=0.1", "2 finished ✓", "0.8000", "0.165-1.000", "-"],
-            ["learning_rate=0.5", "0 of 2 done", "-", "-", "-"],
+            ["0.1", "2 finished ✓", "0.8000", "0.165-1.000", "-"],
+            ["0.5", "0 of 2 done", "-", "-", "-"],
         ]
         assert "Ranked by accuracy on validation" in text_of(app.screen, "#note")
         await pilot.press("enter")

@@ -162,7 +162,7 @@ def _start_notes(
         if device_of(run, devices_in_use()) in (None, *(choice.key for choice in choices))
     ]
     slower = f"is training here too; both will be slower{queue_hint}."
-    gpus = [note for choice in choices for note in gpu_notes(spec, choice)]
+    gpus = dict.fromkeys(note for choice in choices for note in gpu_notes(spec, choice))
     return [*gpus, *(f"{safe_text(run.name)} {slower}" for run in others)]
 
 

@@ -21,7 +21,13 @@ from workbench.runs.folder import RunFolder, suggest_names
 from workbench.runs.launch import prepare_resubmit
 from workbench.runs.slurm import SlurmJob, submit
 from workbench.runs.slurm_queue import forget
-from workbench.settings import SlurmProfile, read_settings, write_settings
+from workbench.settings import (
+    SlurmProfile,
+    describe_invalid,
+    read_settings,
+    settings_path,
+    write_settings,
+)
 from workbench.text import safe_text
 
 DEFAULT = "default"  # the profile where none is named
@@ -117,13 +123,16 @@ def choose_profile(
         warn: called with what is not valid in the settings.
 
     Raises:
-        UserError: there is no such profile, or a change is not valid.
+        UserError: there is no such profile, in settings with an error not even the default one, or
+            a change is not valid.
     """
     settings, notes = read_settings()
-    for note in notes:
-        warn(note)
     name = name or DEFAULT
     profile = settings.slurm.get(name)
+    if notes and profile is None:  # it may be what could not be read
+        raise UserError("\n".join(notes), tr("Correct that first: the profile may be lost in it."))
+    for note in notes:
+        warn(note)
     if profile is None and name != DEFAULT:
         known = ", ".join(safe_text(one, 40) for one in settings.slurm) or tr("none yet")
         raise UserError(
@@ -165,14 +174,8 @@ def change_profile(profile: SlurmProfile, changes: Iterable[str]) -> SlurmProfil
     try:
         return SlurmProfile.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
         raise UserError(
-            tr(
-                "{key} cannot be {value}: {problem}.",
-                key=".".join(str(part) for part in first["loc"]),
-                value=safe_text(repr(first["input"]), 80),
-                problem=safe_text(first["msg"], 120),
-            ),
+            f"{describe_invalid(error.errors()[0])}.",
             tr("As sbatch takes it: partition=gpu gres=gpu:1 time=02:00:00"),
         ) from None
 
@@ -182,7 +185,7 @@ def save_profile(name: str, profile: SlurmProfile | None) -> None:
 
     Raises:
         UserError: the name is not allowed, there is none to remove, or a settings file with errors
-            would lose them.
+            would lose them, or it cannot be written.
     """
     if not _NAME.fullmatch(name):
         raise UserError(
@@ -199,7 +202,14 @@ def save_profile(name: str, profile: SlurmProfile | None) -> None:
         raise UserError(tr("There is no SLURM profile {name}.", name=name))
     others = {key: one for key, one in settings.slurm.items() if key != name}
     profiles = others if profile is None else {**others, name: profile}
-    write_settings(settings.model_copy(update={"slurm": profiles}))
+    try:
+        write_settings(settings.model_copy(update={"slurm": profiles}))
+    except OSError as error:
+        path, reason = safe_text(settings_path()), safe_text(error.strerror or error)
+        raise UserError(
+            tr("{path} cannot be written: {reason}.", path=path, reason=reason),
+            tr("Make room or fix the permissions, or name another folder: XDG_CONFIG_HOME=DIR"),
+        ) from None
 
 
 def describe_profile(profile: SlurmProfile) -> str:

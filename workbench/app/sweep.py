@@ -100,8 +100,12 @@ class SweepFeed:
     @property
     def ended(self) -> bool:
         """True if nothing of it is queued or running, here or in a job."""
-        folders = run_folders(self._workspace, self.sweep)
-        return not self.sweep.queue and not any(map(has_worker_or_job, folders))
+        return not self.sweep.queue and self.idle
+
+    @property
+    def idle(self) -> bool:
+        """True if none of its runs has a worker or a job: ended, or all of them were killed."""
+        return not any(map(has_worker_or_job, run_folders(self._workspace, self.sweep)))
 
     def keep_going(self) -> None:
         """Launch what is queued if every worker that would do it was killed.

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import click
 
-from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import (
+from workbench.cli.complete import (
     complete_catalogue,
     complete_datasets,
     complete_sources,
+)
+from workbench.cli.group import command_line, in_workspace
+from workbench.cli.options import (
     group_option,
     json_option,
 )

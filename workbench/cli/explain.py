@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.complete import complete_runs
 from workbench.cli.group import in_workspace
-from workbench.cli.options import PathArgument, complete_runs
+from workbench.cli.options import (
+    PathArgument,
+)
 from workbench.cli.output import echo, run_job, terminal
 from workbench.errors import UserError
 from workbench.messages import tr

@@ -13,7 +13,8 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import plural, safe_text
 
-SLURM = "SLURM_ARRAY_TASK_"  # of its variables ID, MIN, STEP and COUNT
+SLURM = "SLURM_ARRAY_TASK_"
+_ARRAY = ("ID", "MIN", "STEP", "COUNT")  # its variables
 
 
 @click.command(
@@ -95,15 +96,19 @@ def task_shard(environment: Mapping[str, str]) -> tuple[int, int] | None:
     """Return number and count of a SLURM array's task; None outside of an array.
 
     Raises:
-        UserError: the array's numbers have gaps, so that they are no shares.
+        UserError: a variable is no such number, or they have gaps, so that they are no shares.
     """
     if SLURM + "ID" not in environment:
         return None
     defaults = {"MIN": "0", "STEP": "1", "COUNT": "1"}
-    task, first, step, count = (
-        int(environment.get(SLURM + name, defaults.get(name, "")))
-        for name in ("ID", "MIN", "STEP", "COUNT")
-    )
+    texts = [environment.get(SLURM + name, defaults.get(name, "")) for name in _ARRAY]
+    task, first, step, count = (int(text) if text.isdecimal() else -1 for text in texts)
+    if min(task, first, step - 1, count - 1) < 0:
+        given = ", ".join(f"{SLURM}{n}={safe_text(t)}" for n, t in zip(_ARRAY, texts, strict=True))
+        raise UserError(
+            tr("These are no numbers of a SLURM array: {given}.", given=given),
+            tr("Give --shard K/N."),
+        )
     number, gap = divmod(task - first, step)
     if gap or not 0 <= number < count:
         raise UserError(

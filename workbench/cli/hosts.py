@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_hosts
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import complete_hosts
 from workbench.cli.output import echo, progress_bar
 from workbench.messages import tr
 from workbench.paths import Workspace

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_ladders, complete_preset_lists
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.options import (
     base_options,
     by_option,
-    complete_ladders,
-    complete_preset_lists,
     data_option,
     examples,
     json_option,

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_lessons
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import PathArgument, complete_lessons, data_option, json_option
+from workbench.cli.options import (
+    PathArgument,
+    data_option,
+    json_option,
+)
 from workbench.cli.output import echo, echo_json, progress_bar, terminal
 from workbench.errors import UserError
 from workbench.messages import tr

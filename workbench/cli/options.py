@@ -1,160 +1,40 @@
-"""Arguments and options of several commands, and how a shell completes them."""
+"""Arguments and options of several commands."""
 
 import functools
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
+from workbench.cli.complete import (
+    Complete,
+    complete_bases,
+    complete_job_settings,
+    complete_keys,
+    complete_presets,
+    complete_profiles,
+    complete_runs,
+    complete_sources,
+)
 from workbench.errors import UserError
 from workbench.experiment.group_pattern import EXAMPLE
 from workbench.experiment.int_range import GPU_SHARE
 from workbench.messages import tr
-from workbench.paths import Workspace, find_workspace, parse_path
+from workbench.paths import Workspace, parse_path
 from workbench.text import safe_text
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
 
-Items = list[CompletionItem]
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]  # a decorator
-Complete = Callable[[click.Context, click.Parameter, str], Items]
 
 GPU_KEY = "training.gpu"
 OOM_KEY = "training.out_of_memory"
 GROUP_KEY = "data.group"
-
-
-def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of runs."""
-    from workbench.runs.folder import list_runs
-
-    return _in_workspace(ctx, incomplete, lambda where: [run.name for run in list_runs(where)])
-
-
-def complete_trash(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of deleted runs."""
-    from workbench.runs.trash import list_trash
-
-    return _in_workspace(ctx, incomplete, lambda where: [run.name for run in list_trash(where)])
-
-
-def complete_hosts(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Offer the machines of the settings."""
-    from workbench.settings import read_settings
-
-    return _matching(read_settings()[0].hosts, incomplete)
-
-
-def complete_ladders(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of ladders."""
-    from workbench.runs.sweep_record import LADDER, list_names
-
-    return _in_workspace(ctx, incomplete, lambda where: list_names(where, LADDER))
-
-
-def complete_sweeps(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of sweeps and of searches, and files."""
-    from workbench.runs.sweep_record import SWEEP, TUNE, list_names
-
-    names = _in_workspace(ctx, incomplete, lambda where: list_names(where, SWEEP, TUNE))
-    return [*names, CompletionItem(incomplete, type="file")]
-
-
-def complete_datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of data sets."""
-    from workbench.datasets.store import list_datasets
-
-    return _in_workspace(ctx, incomplete, lambda where: [one.name for one in list_datasets(where)])
-
-
-def complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of presets."""
-    from workbench.experiment.presets import PRESETS
-
-    return _matching(PRESETS, incomplete)
-
-
-def complete_bases(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of pretrained networks."""
-    from workbench.bases.architectures import BASES
-
-    return _matching(BASES, incomplete)
-
-
-def complete_preset_lists(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete the last name of a list of presets with commas."""
-    from workbench.experiment.presets import PRESETS
-
-    head, comma, _ = incomplete.rpartition(",")
-    return _matching([f"{head}{comma}{name}" for name in PRESETS], incomplete)
-
-
-def complete_lessons(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of lessons."""
-    from workbench.lessons.catalogue import LESSONS
-
-    return _matching(LESSONS, incomplete)
-
-
-def complete_sources(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete files and folders, with the shell's own completion, and sets of the catalogue."""
-    catalogue = complete_catalogue(ctx, param, incomplete)
-    return [*catalogue, CompletionItem(incomplete, type="file")]
-
-
-def complete_catalogue(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of sets of the catalogue."""
-    from workbench.datasets.sources.catalogue import CATALOGUE
-
-    return _matching(CATALOGUE, incomplete)
-
-
-def complete_profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of SLURM profiles."""
-    from workbench.settings import read_settings
-
-    return _matching(read_settings()[0].slurm, incomplete)
-
-
-def complete_job_settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete keys of a SLURM profile, each with its equals sign."""
-    from workbench.app.slurm import KEYS
-
-    return _matching([f"{key}=" for key in KEYS], incomplete)
-
-
-def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete keys of the spec, each with its equals sign."""
-    from workbench.experiment.toml import keys
-
-    return _matching([f"{key}=" for key in keys()], incomplete)
-
-
-def complete_changes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete keys that may change in a resumed run."""
-    from workbench.experiment.resuming import CHANGEABLE_KEYS
-
-    return _matching([f"{key}=" for key in CHANGEABLE_KEYS], incomplete)
-
-
-def _in_workspace(
-    ctx: click.Context, incomplete: str, list_names: Callable[[Workspace], list[str]]
-) -> Items:
-    try:
-        names = list_names(find_workspace(ctx.params.get("own_workspace")))
-    except UserError:
-        return []
-    return _matching(dict.fromkeys(names), incomplete)
-
-
-def _matching(names: Iterable[str], incomplete: str) -> Items:
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 class PathArgument(click.Path):

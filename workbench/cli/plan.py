@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_presets
 from workbench.cli.group import in_workspace
 from workbench.cli.options import (
     ExperimentOptions,
     by_option,
-    complete_presets,
     data_option,
     deadline_shortcut,
     examples,

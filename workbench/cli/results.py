@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.complete import complete_runs
 from workbench.cli.group import in_workspace
-from workbench.cli.options import complete_runs, json_option, latest_argument, mirror_option
+from workbench.cli.options import (
+    json_option,
+    latest_argument,
+    mirror_option,
+)
 from workbench.cli.output import echo, echo_json, evaluation_report, run_job
 from workbench.messages import tr
 from workbench.paths import Workspace, parse_path

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_runs, complete_trash
 from workbench.cli.group import EXIT_ERROR, command_line, in_workspace
 from workbench.cli.hosts import all_hosts_option, chosen_hosts, host_option, print_problem
 from workbench.cli.options import (
-    complete_runs,
-    complete_trash,
     json_option,
     latest_argument,
     run_argument,
@@ -19,7 +18,14 @@ from workbench.errors import UserError
 from workbench.experiment.metrics import ACCURACY, METRICS, SHORT_TITLES
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import format_accuracy, format_age, format_seconds, safe_text, table
+from workbench.text import (
+    format_accuracy,
+    format_age,
+    format_seconds,
+    group_notes,
+    safe_text,
+    table,
+)
 
 if TYPE_CHECKING:
     from workbench.hosts.mirror import HostView
@@ -95,7 +101,7 @@ def _print_runs(
             format_accuracy(summary.on_validation(metric)),
             format_accuracy(summary.on_test(metric)),
             _ago(summary.started),
-            summary.device or "-",
+            (summary.state.phase != "waiting" and summary.device) or "-",
         )
         for host, summary in found
     ]
@@ -103,11 +109,14 @@ def _print_runs(
     first = ("state", "machine", "run") if several else ("state", "run")
     headers = (*first, "preset", "epochs", f"best val{named}", f"test{named}", "started", "on")
     echo(table(headers, rows, "l" * len(first) + "lrrrrl"))
+    notes = []
     for host, summary in found:
         explained = summary.state.phase in (*ENDED, "interrupted", "waiting")
         if (explained or summary.state.other_host) and summary.state.detail:
             where = tr("{name} on {host}", name=summary.name, host=host) if host else summary.name
-            echo(f"{where}: {summary.state.detail}")
+            notes.append((where, summary.state.detail))
+    for note in group_notes(notes):
+        echo(note)
 
 
 def _ask(hosts: tuple[str, ...], all_hosts: bool) -> "tuple[HostView, ...]":

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_job_settings, complete_profiles
 from workbench.cli.group import note_running
-from workbench.cli.options import complete_job_settings, complete_profiles, examples
+from workbench.cli.options import (
+    examples,
+)
 from workbench.cli.output import echo, progress_bar
 from workbench.errors import UserError
 from workbench.messages import tr

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_keys
 from workbench.cli.group import in_workspace
 from workbench.cli.options import (
     ExperimentOptions,
     PathArgument,
-    complete_keys,
     examples,
     json_option,
     slurm_options,
@@ -111,7 +111,7 @@ def sweep(
         raise UserError(tr("Give one of --add, --watch, --stop, --resume and --best."))
     old = adding or watching or stopping or resuming or best is not None
     described = bool(vary or table or count or seeds)
-    new = not old and (described or not given.file)
+    new = not old and described
     if described and not new and not adding:
         raise UserError(tr("--vary, --table, --random and --seeds belong to a new sweep or --add."))
     if prune and not new:
@@ -157,19 +157,20 @@ def _find(workspace: Workspace, given: ExperimentOptions) -> "SweepRecord":
     from workbench.runs.sweep_record import SWEEP, TUNE, find_record, list_names
 
     others = (given.preset, given.source, given.settings, given.base, given.weights, given.name)
-    if given.file is None:
-        known = ", ".join(list_names(workspace, SWEEP))
+    if given.preset or (given.file and given.file.suffix == ".toml" and given.file.is_file()):
         raise UserError(
-            tr("Name the sweep."), tr("There are: {known}", known=known) if known else ""
+            tr("Nothing is varied in {name}.", name=safe_text(given.file or given.preset)),
+            tr("Such as: --vary training.learning_rate=1e-4,1e-3 --seeds 3"),
+        )
+    if given.file is None:
+        known = ", ".join(list_names(workspace, SWEEP, TUNE))
+        raise UserError(
+            tr("Name a sweep, or an experiment and what to --vary in it."),
+            tr("There are: {known}", known=known) if known else "",
         )
     if any(others):
         raise UserError(tr("A sweep keeps its own experiment; only its trials can be added to."))
     name = str(given.file)
-    if given.file.suffix == ".toml" and given.file.is_file():
-        raise UserError(
-            tr("Nothing is varied in {name}.", name=safe_text(name)),
-            f"workbench sweep {safe_text(name)} --vary training.learning_rate=1e-4,1e-3 --seeds 3",
-        )
     return find_record(workspace, name, SWEEP, TUNE)
 
 
@@ -286,6 +287,8 @@ def _make_trials(
             with redirect_stderr(StringIO()) if at else nullcontext():  # notes once, not each time
                 spec = _with_base(given, tried).spec(workspace)
         except UserError as error:
+            if tried:
+                given.spec(workspace)  # an error of the experiment is not the trial's
             name = ", ".join(map(safe_text, tried))
             raise UserError(
                 f"{name}: {error.message}" if name else error.message, error.hint

@@ -1,5 +1,6 @@
 """The table of a sweep, printed or live, and its best spec."""
 
+import shutil
 import sys
 import textwrap
 import time
@@ -13,10 +14,11 @@ import click
 from workbench.cli.group import command_line
 from workbench.cli.output import echo, echo_json
 from workbench.cli.sweep_control import resume_command
+from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import plural, safe_lines, table
+from workbench.text import plural, safe_lines, safe_text
 
 if TYPE_CHECKING:
     from workbench.analysis.trials import SeedResult, TrialRow
@@ -40,10 +42,10 @@ def print_sweep(workspace: Workspace, chosen: "Sweep", as_json: bool) -> None:
         return
     echo(format_sweep(metric, rows))
     left = [one for row in rows for one in row.seeds if one.state in _LEFT]
-    if left and feed.ended:
+    if left and feed.idle:
         echo(
             tr(
-                "\n{runs} not finished, and nothing is queued: {command}",
+                "\n{runs} not finished, and none is waiting or training: {command}",
                 runs=plural(len(left), "run"),
                 command=resume_command(workspace, chosen),
             )
@@ -60,10 +62,10 @@ def format_sweep(metric: str, rows: "Sequence[TrialRow]") -> str:
     """Format the trials of a sweep, the best first by a metric, then notes on them."""
     from workbench.render.sweep import ended_notes, sweep_notes, sweep_table, waiting_notes
 
-    headers, cells, sides = sweep_table(rows, metric)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     notes = [*sweep_notes(rows, metric), *waiting_notes(rows), *ended_notes(rows)]
     wrapped = [textwrap.fill(note, WIDTH, break_on_hyphens=False) for note in notes]
-    return "\n".join([table(headers, cells, sides), *([""] if wrapped else []), *wrapped])
+    return "\n".join([sweep_table(rows, metric, width), *([""] if wrapped else []), *wrapped])
 
 
 def _as_json(record: "SweepRecord", metric: str, rows: "Sequence[TrialRow]") -> dict[str, object]:
@@ -93,8 +95,7 @@ def print_best(workspace: Workspace, chosen: "Sweep", file: Path) -> None:
     """Write the spec of the best trial to a file, or print it for the file -.
 
     Raises:
-        UserError: No trial is finished.
-        OSError: The file cannot be written.
+        UserError: No trial is finished, or the file exists or cannot be written.
     """
     from workbench.analysis.trials import trial_rows
     from workbench.app.sweep import SweepFeed, best_spec
@@ -107,7 +108,21 @@ def _write_spec(workspace: Workspace, spec: str, file: Path) -> None:
     if str(file) == "-":
         click.echo(spec, nl=False)
         return
-    write_atomic(file, spec)
+    if file.exists() and file.read_bytes() != spec.encode():
+        raise UserError(
+            tr("{file} exists already, and is not replaced.", file=safe_text(file)),
+            tr("Name another file, or - to print the spec."),
+        )
+    try:
+        write_atomic(file, spec)
+    except OSError as error:
+        raise UserError(
+            tr(
+                "{file} cannot be written: {reason}.",
+                file=safe_text(file),
+                reason=safe_text(error.strerror or error),
+            )
+        ) from None
     echo(
         tr(
             "The best spec is in {file}. Train it: {command}",
@@ -133,8 +148,7 @@ def watch_sweep(workspace: Workspace, chosen: "Sweep") -> None:
         else:
             _watch_lines(feed)
     except KeyboardInterrupt:
-        again = command_line(workspace, "sweep", chosen.name)
-        echo(tr("\nDetached. Again: {again} (also with --watch, --stop)\n", again=again), err=True)
+        echo(tr("\nDetached; its runs continue.\n"), err=True)
 
 
 def _watch_live(feed: "SweepFeed") -> None:
@@ -163,8 +177,9 @@ def _watch_lines(feed: "SweepFeed") -> None:
     shown: dict[str, str] = {}  # the end of each run; one that is requeued has several
     while True:
         results = feed.poll()
-        for one in results:
-            if one.run and one.state in ENDED and shown.get(one.run) != one.state:
+        for at, one in enumerate(results):
+            ended = one.state in ENDED and at not in feed.sweep.queue  # else it is resumed
+            if one.run and ended and shown.get(one.run) != one.state:
                 shown[one.run] = one.state
                 echo(f"{len(shown)} of {len(results)}  {_describe(one)}")
         if feed.ended:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_changes, complete_runs
 from workbench.cli.group import command_line, in_workspace, note_running
 from workbench.cli.options import (
     ExperimentOptions,
     by_option,
-    complete_changes,
-    complete_runs,
     deadline_shortcut,
     examples,
     gpu_option,

@@ -19,6 +19,8 @@ from workbench.text import plural, safe_text
 
 MAX_TRIALS = 1000  # of a sweep, with all seeds
 DIGITS = 3  # of a number that is drawn
+_SEPARATORS = (",", ";", "\t")  # of a table: the first that its first line has
+_BOOLEANS = {"TRUE": "true", "FALSE": "false"}  # as spreadsheets write them
 _OPENING, _CLOSING, _QUOTES = "[{", "]}", "\"'"
 _OWN_OPTIONS = {"training.seed": "--seeds", "name": "--name", "data.source": "--data"}
 
@@ -173,7 +175,10 @@ def read_trials(path: Path) -> list[Settings]:
     """
     try:
         with open_table(path) as file:
-            rows = [row for row in itertools.islice(csv.reader(file), MAX_TRIALS + 2) if any(row)]
+            first = file.readline()
+            separator = next((one for one in _SEPARATORS if one in first), ",")
+            lines = csv.reader(itertools.chain([first], file), delimiter=separator)
+            rows = [row for row in itertools.islice(lines, MAX_TRIALS + 2) if any(row)]
     except OSError as error:
         raise cannot_read(path, error) from None
     except csv.Error as error:
@@ -200,7 +205,7 @@ def read_trials(path: Path) -> list[Settings]:
                     keys=plural(len(keys), "key"),
                 )
             )
-        found.append(_settings(keys, row))
+        found.append(_settings(keys, [_BOOLEANS.get(cell.strip(), cell) for cell in row]))
     return list(dict.fromkeys(found))
 
 

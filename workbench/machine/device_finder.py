@@ -8,7 +8,7 @@ from workbench.errors import UserError
 from workbench.experiment.int_range import GPU_SHARE
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.device_group import can_share
-from workbench.machine.driver import is_recent, query_nvml
+from workbench.machine.driver import CONTEXT_BYTES, is_recent, query_nvml, with_room
 from workbench.machine.facts import NvmlReport
 from workbench.machine.gpus import (
     NONE,
@@ -20,14 +20,11 @@ from workbench.machine.gpus import (
 from workbench.machine.preflight import certain_memory
 from workbench.messages import tr
 from workbench.runs.queue import Slot
-from workbench.text import format_gib, safe_text
+from workbench.text import format_choices, format_gib, safe_text
 
 SHARE_VARIABLE = "WORKBENCH_GPU_SHARE"  # runs that may use a device at the same time
 WAIT_VARIABLE = "WORKBENCH_WAIT"  # "no": a run ends where others hold the memory of its GPUs
 ASK_SECONDS = 2.0  # between two questions to the driver for free memory
-# Of a GPU, for the libraries of any training: a process that only initializes TensorFlow takes
-# several hundred MiB, and what one that takes all memory leaves to others is about as much.
-CONTEXT_BYTES = 1 << 30
 _LONGEST = 9  # digits of a number of a GPU
 _FEWEST_CLASSES = 2  # the images have not been counted while a run waits
 
@@ -76,8 +73,8 @@ class RunDevices:
             UserError: There are too few, and the person chose not to wait for others.
         """
         choices = self._choices(ASK_SECONDS)
-        needed = max(certain_memory(self._spec, _FEWEST_CLASSES), CONTEXT_BYTES)
-        roomy = [one for one in choices if not one.memory_total or one.memory_free >= needed]
+        needed = certain_memory(self._spec, _FEWEST_CLASSES)
+        roomy = with_room(choices, needed)
         self.obstacle = ""
         if len(roomy) < self.count:
             self.obstacle = _describe_obstacle(choices[self.count - 1])
@@ -85,12 +82,21 @@ class RunDevices:
                 raise UserError(
                     tr(
                         "The run needs {needed} or more of {obstacle}.",
-                        needed=format_gib(needed),
+                        needed=format_gib(max(needed, CONTEXT_BYTES)),
                         obstacle=self.obstacle,
                     ),
                     tr("Resume it with --wait, or on other GPUs (--gpus), or on the CPU."),
                 )
         return [one.key for one in roomy]
+
+    def roomy(self) -> Sequence[str]:
+        """Return the names of those that had enough, without asking the driver again.
+
+        Raises:
+            UserError: The requested GPU does not exist.
+        """
+        needed = certain_memory(self._spec, _FEWEST_CLASSES)
+        return [one.key for one in with_room(self._choices(), needed)]
 
     def choices(self, slots: Sequence[Slot]) -> tuple[GpuChoice, ...]:
         """Return the devices whose slots were taken, in that order.
@@ -136,7 +142,13 @@ def check_gpus(text: str, environment: Mapping[str, str] = os.environ) -> tuple[
             tr("Write their numbers, as nvidia-smi counts: --gpus 0,2"),
         )
     nvml = query_nvml(environment).nvml
+    known = [str(gpu.index) for gpu in nvml.gpus] if nvml else []
     for number in numbers:
+        if known and str(number) not in known:
+            raise UserError(
+                tr("There is no GPU {number}.", number=number),
+                tr("--gpus allows {known}.", known=format_choices(known)),
+            )
         usable_gpus(number, nvml, environment)
     return numbers
 

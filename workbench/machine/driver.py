@@ -8,7 +8,7 @@ command that starts a run hands it to the run's worker.
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +18,23 @@ from pydantic import ValidationError
 from workbench.machine.device_group import can_share, choose_gpus
 from workbench.machine.environment import GPU_DEVICE, list_folder, read_text
 from workbench.machine.facts import Nvml, NvmlReport
-from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, GpuChoice, usable_gpus
+from workbench.machine.gpus import (
+    AUTO,
+    CPU,
+    NONE,
+    VARIABLE,
+    GpuChoice,
+    usable_gpus,
+)
 from workbench.machine.probe import SMALL_PROBES, run_probe
 from workbench.runs.process import worker_command
 from workbench.runs.queue import holders
 
 NVML_SECONDS = 10.0  # a healthy driver takes a tenth of it
 RECENT_SECONDS = 60.0  # age up to which a report is used instead of asking again
+# Of a GPU, for the libraries of any training: a process that only initializes TensorFlow takes
+# several hundred MiB, and what one that takes all memory leaves to others is about as much.
+CONTEXT_BYTES = 1 << 30
 # What the kernel's module says of itself; in WSL the driver is a library of Windows.
 _MODULE, _LOADED = "sys/module/nvidia/version", "proc/driver/nvidia/version"
 _WSL_LIBRARY = "usr/lib/wsl/lib/libcuda.so.1"
@@ -53,16 +63,19 @@ def find_gpus(
     count: int,
     known: NvmlReport | None = None,
     environment: Mapping[str, str] = os.environ,
+    needed: int = 0,
 ) -> tuple[GpuChoice, ...]:
     """Return the devices that a run would use now, with the report behind them.
 
-    They are the freest of those that the fewest runs use (see `usable_gpus`).
+    They are the freest of those that the fewest runs use (see `usable_gpus`), of those with enough
+    free memory if these are enough.
 
     Args:
         requested: "auto", "none" or an index as nvidia-smi counts.
         count: GPUs that share each batch; the CPU is one device (see `can_share`).
         known: an earlier report, used while it is recent.
         environment: for CUDA_VISIBLE_DEVICES.
+        needed: bytes that the training certainly needs.
 
     Raises:
         UserError: the requested GPU does not exist, or there are fewer.
@@ -71,8 +84,21 @@ def find_gpus(
         return choose_gpus(requested, None, count, environment)
     report = known if known and is_recent(known) else query_nvml(environment)
     usable = can_share(usable_gpus(requested, report.nvml, environment), count, environment)
+    if len(roomy := with_room(usable, needed)) >= count:
+        usable = roomy
     least_used = sorted(usable, key=lambda one: len(holders(one.key)))
     return tuple(replace(one, report=report) for one in least_used[:count])
+
+
+def with_room(choices: Sequence[GpuChoice], needed: int) -> tuple[GpuChoice, ...]:
+    """Return the devices with enough free memory; the CPU has.
+
+    Args:
+        choices: in any order, which is kept.
+        needed: bytes of the training, beside what the libraries take.
+    """
+    least = max(needed, CONTEXT_BYTES)
+    return tuple(one for one in choices if not one.memory_total or one.memory_free >= least)
 
 
 def expected_device(requested: int | str, environment: Mapping[str, str] = os.environ) -> str:

@@ -183,7 +183,7 @@ def _requested(
                 value=safe_text(value),
             ),
             tr(
-                "Allowed here: {numbers}. Or: unset {variable}",
+                "Allowed here: {numbers}. Or: unset {variable}, or add it to --gpus.",
                 numbers=_numbers(seen.gpus),
                 variable=VARIABLE,
             ),

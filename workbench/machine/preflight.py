@@ -71,9 +71,11 @@ def check_before_start(
     if queue:
         choices = _check_gpus(spec, environment)
     else:
-        choices = find_gpus(spec.training.gpu, spec.training.devices, None, environment)
+        classes, training = len(found.labels), spec.training
+        needed = certain_memory(spec, classes)
+        choices = find_gpus(training.gpu, training.devices, None, environment, needed)
         for choice in choices:
-            require_gpu_memory(spec, len(found.labels), choice)
+            require_gpu_memory(spec, classes, choice)
     dataset_folder(workspace, found, progress)
     return choices
 

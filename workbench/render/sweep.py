@@ -6,7 +6,9 @@ from typing import Any
 from workbench.analysis.trials import Interval, TrialRow
 from workbench.experiment.metrics import METRICS, SHORT_TITLES
 from workbench.messages import tr
-from workbench.text import format_seconds, plural, safe_text
+from workbench.text import format_seconds, group_notes, plural, safe_text, table
+
+_SPARE = ("95 % of it", "time", "test acc")  # columns that a narrow terminal does without
 
 
 def short_keys(rows: Sequence[TrialRow]) -> dict[str, str]:
@@ -38,6 +40,11 @@ def describe_settings(settings: Mapping[str, Any], names: Mapping[str, str]) -> 
         f"{names[key]}={format_value(value)}" for key, value in settings.items() if key in names
     ]
     return ", ".join(found) or tr("as given")
+
+
+def describe_values(settings: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Return the values of a trial in one cell, in the order of `names`."""
+    return ", ".join(format_value(settings.get(key)) for key in names) or tr("as given")
 
 
 def describe_states(row: TrialRow) -> str:
@@ -76,8 +83,8 @@ def seconds_of(row: TrialRow) -> float | None:
     return sum(found) if found else None
 
 
-def sweep_table(rows: Sequence[TrialRow], metric: str) -> tuple[list[str], list[list[str]], str]:
-    """Return headers, cells and alignment of the whole table, as `text.table` takes them."""
+def sweep_table(rows: Sequence[TrialRow], metric: str, width: int = 0) -> str:
+    """Return the lines of the table, without some columns if they are wider than `width`."""
     names = short_keys(rows)
     headers = [
         *names.values(), f"val {SHORT_TITLES[metric]}", "95 %", "to best", "95 % of it", "test acc",
@@ -98,7 +105,20 @@ def sweep_table(rows: Sequence[TrialRow], metric: str) -> tuple[list[str], list[
                 describe_states(row),
             ]
         )
-    return headers, cells, "l" * len(names) + "rrrrrrl"
+    sides = "l" * len(names) + "rrrrrrl"
+    text = table(headers, cells, sides)
+    for spare in _SPARE:
+        if not width or max(map(len, text.splitlines())) <= width:
+            break
+        at = headers.index(spare, len(names))
+        headers, cells = _without(at, headers), [_without(at, row) for row in cells]
+        sides = sides[:at] + sides[at + 1 :]
+        text = table(headers, cells, sides)
+    return text
+
+
+def _without(at: int, row: list[str]) -> list[str]:
+    return row[:at] + row[at + 1 :]
 
 
 def sweep_notes(rows: Sequence[TrialRow], metric: str) -> list[str]:
@@ -151,15 +171,15 @@ def waiting_notes(rows: Sequence[TrialRow]) -> list[str]:
         return []
     note = f"{found[0].run}: {safe_text(found[0].detail, 300)}"
     others = len(found) - 1
-    return [note + (tr("; {runs} more waiting", runs=plural(others, "run")) if others else "")]
+    return [note + (tr("; {count} more waiting", count=others) if others else "")]
 
 
 def ended_notes(rows: Sequence[TrialRow]) -> list[str]:
     """Return how each run ended that is neither finished nor running."""
     ended = ("failed", "interrupted", "pruned", "stopped")
-    return [
-        f"{one.run}: {one.state}: {safe_text(one.detail, 300)}"
+    return group_notes(
+        (one.run, f"{one.state}: {safe_text(one.detail, 300)}")
         for row in rows
         for one in row.seeds
         if one.state in ended and one.detail
-    ]
+    )

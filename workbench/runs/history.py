@@ -107,6 +107,7 @@ class History:
         layers: the newest freeze check of each stage.
         cross_validated: of each stage that is solved.
         gpu: the newest that was claimed.
+        other_gpus: those that share each batch with it.
         machine: the newest sample, None between sessions.
         last_position: where the newest session ended; None while it runs or if unknown.
         failure: kind of a failure; `message` and `hint` are its texts. Of a pruned run the message
@@ -134,6 +135,7 @@ class History:
     layers: dict[int, LayersChecked] = field(default_factory=dict)
     cross_validated: dict[int, CrossValidated] = field(default_factory=dict)
     gpu: ChosenGpu | None = None
+    other_gpus: tuple[ChosenGpu, ...] = ()
     machine: MachineSample | None = None
     last_position: Position | None = None
     failure: str = ""
@@ -315,7 +317,7 @@ def _apply(history: History, event: Event) -> None:
             history.ended = history.work = history.progress = history.last_position = None
             history.failure = history.message = history.hint = ""
         case GpuChosen():
-            history.gpu = event.gpu
+            history.gpu, history.other_gpus = event.gpu, event.others
         case MachineSample():
             history.machine = event
         case Work():

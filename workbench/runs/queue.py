@@ -108,6 +108,9 @@ class DeviceFinder(Protocol):
     def usable(self) -> Sequence[str]:
         """Return those of them that have enough free memory now."""
 
+    def roomy(self) -> Sequence[str]:
+        """Return those of them that had enough when last asked."""
+
 
 def draw_ticket(folder: RunFolder, queued: bool) -> None:
     """Append a run to the queue; only the holder of its lock may.
@@ -183,7 +186,8 @@ def wait_for_devices(
 def take_devices(folder: RunFolder, finder: DeviceFinder) -> tuple[Slot, ...]:
     """Take the run's devices, in the order of the finder, if that is possible now; else ().
 
-    A run that was not queued takes them at once. The device that the fewest runs use is preferred.
+    A run that was not queued takes them at once, with enough free memory if there are any. The
+    device that the fewest runs use is preferred.
     """
     path, ticket = _own_ticket(folder)
     permitted = finder.permitted()
@@ -195,6 +199,8 @@ def take_devices(folder: RunFolder, finder: DeviceFinder) -> tuple[Slot, ...]:
         elif ticket.devices is not None:  # as nearly always; the driver need not be asked
             finder.obstacle = ""
             return ()
+    elif len(roomy := tuple(finder.roomy())) >= finder.count:
+        usable = roomy
     wanted = {"devices": usable, "count": finder.count, "share": finder.share}
     if path and ticket.devices != usable:
         _write_ticket(path, ticket.model_copy(update=wanted))

@@ -32,6 +32,7 @@ SCRIPT, LOG = "job.sh", "job.log"
 TASK_LOG = "job-%A_%a.log"  # of a task of an array, by its id
 MAX_LEAD, MIN_LEAD = 120, 10  # seconds from the signal to the time limit
 _LEAD_SHARE = 4  # a quarter of a short time limit
+_MAX_LINES = 8  # of what a command says when it fails
 _TIMEOUT = 60.0  # for a controller under load
 _MAX_BYTES = 1 << 16
 _UNITS = (1, 60, 3600)
@@ -250,8 +251,9 @@ def _call(command: str, *arguments: str) -> str:
         ) from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.returncode}"
+        lines = [safe_text(line, 200) for line in said.splitlines()]
         raise UserError(
-            tr("SLURM refused: {said}", said=safe_text(said, 400)),
+            tr("SLURM refused: {said}", said="\n".join(lines[:_MAX_LINES])),
             tr("What there is: sinfo. What is asked for: workbench slurm, --slurm-set."),
         )
     return done.stdout.decode("utf-8", "replace")

@@ -161,7 +161,8 @@ class RunSummary:
         val_scores: other metrics of the same epoch, where they were measured: monitored ones, or
             all if the final evaluation was on validation images.
         test_scores: other metrics on test images.
-        device: that it uses, or used last: "GPU 1"; "" for the CPU, or before it has one.
+        device: that it uses, or used last: "GPU 1", "GPU 0, 2"; "" for the CPU, or before there
+            is one.
     """
 
     name: str
@@ -307,14 +308,20 @@ def make_summary(
         data=f"{name} (corrected)" if data.get("corrections") else name,
         best_val_accuracy=kept.val_accuracy if kept else None,
         test_accuracy=evaluation.accuracy if evaluation and on_test else None,
-        epochs_done=len(history.epochs),
+        epochs_done=sum(row.epoch > 0 for row in history.epochs),  # 0: a head that began solved
         epochs_total=history.epochs_planned or whole(spec_table(spec, "training").get("epochs")),
         started=history.started,
         last_sign=history.last_sign,
         val_scores={**({} if on_test else scores), **(kept.scores if kept else {})},
         test_scores=scores if on_test else {},
-        device=f"GPU {history.gpu.index}" if history.gpu and history.gpu.index is not None else "",
+        device=_describe_gpus(history),
     )
+
+
+def _describe_gpus(history: History) -> str:
+    gpus = (history.gpu, *history.other_gpus)
+    numbers = ", ".join(str(gpu.index) for gpu in gpus if gpu and gpu.index is not None)
+    return f"GPU {numbers}" if numbers else ""
 
 
 def _describe_progress(history: History) -> str:

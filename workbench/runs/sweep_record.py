@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.datasets.names import natural_sort_key
 from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.messages import tr
@@ -40,7 +41,7 @@ class SweepRecord:
 
 
 def list_records(workspace: Workspace, *kinds: str) -> list[SweepRecord]:
-    """Return the workspace's records by name; of all kinds if none is given."""
+    """Return the workspace's records by name, 2 before 10; of all kinds if none is given."""
     if not workspace.runs.is_dir():
         return []
     found = []
@@ -48,11 +49,12 @@ def list_records(workspace: Workspace, *kinds: str) -> list[SweepRecord]:
         name, dot, kind = path.name.removesuffix(".json").rpartition(".")
         if dot and kind in (kinds or KINDS) and path.suffix == ".json":
             found.append(SweepRecord(name, kind))
-    return sorted(one for one in found if NAME_PATTERN.fullmatch(one.name))
+    named = [one for one in found if NAME_PATTERN.fullmatch(one.name)]
+    return sorted(named, key=lambda one: (natural_sort_key(one.name), one.kind))
 
 
 def list_names(workspace: Workspace, *kinds: str) -> list[str]:
-    """Return the names of the records of some kinds, in alphabetical order."""
+    """Return the names of the records of some kinds, in the order of `list_records`."""
     return [record.name for record in list_records(workspace, *kinds)]
 
 

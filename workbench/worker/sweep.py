@@ -16,6 +16,7 @@ from workbench.runs.event_log import EventReader
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.sweep import MEDIAN, Sweep, run_folders, sweep_of
+from workbench.text import plural
 
 _ENVIRONMENT = dict(os.environ)  # as this process got it, before it claimed a device
 
@@ -83,10 +84,10 @@ class Pruner:
         limit = median_so_far(list(finished), len(values)) if values else None
         if limit is not None and is_hopeless(values, list(finished)):
             self.reason = tr(
-                "below the median of its sweep: best {best:.4f} after {epochs} epochs, {limit:.4f} "
+                "below the median of its sweep: best {best:.4f} after {epochs}, {limit:.4f} "
                 "of {count} finished runs",
                 best=max(values),
-                epochs=len(values),
+                epochs=plural(len(values), "epoch"),
                 count=len(finished),
                 limit=limit,
             )

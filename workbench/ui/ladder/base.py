@@ -46,7 +46,7 @@ class TrialsScreen(WorkbenchScreen):
     KIND: ClassVar[str]
     CSS = """
     #notes { height: 1fr; margin-top: 1; color: $secondary; }
-    #detail { padding: 0; }
+    #detail { padding: 0; max-height: 4; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "stop", tr("Stop all"), id="ladder.stop", tooltip=tr("every run of it")),
@@ -154,10 +154,11 @@ class TrialsScreen(WorkbenchScreen):
     def _fill(self) -> None:
         """Update the cells that changed."""
         table, columns = self.query_one(DataTable), self.table_columns()
-        if [str(key.value) for key in table.columns] != list(columns):
+        titles = {name: self.column_title(name) for name in columns}
+        if {key.value: column.label for key, column in table.columns.items()} != titles:
             table.clear(columns=True)
             for name, width in columns.items():
-                table.add_column(self.column_title(name), key=name, width=width)
+                table.add_column(titles[name], key=name, width=width)
         rows = self.table_cells()
         while table.row_count > len(rows):
             table.remove_row(str(table.row_count - 1))

@@ -11,6 +11,7 @@ from workbench.render.marks import STATE_COLORS, state_symbol
 from workbench.render.sweep import (
     describe_settings,
     describe_states,
+    describe_values,
     format_difference,
     format_mean,
     format_range,
@@ -27,7 +28,7 @@ from workbench.ui.ladder.base import TrialsScreen
 from workbench.ui.ladder.text import BORDERS, format_heading
 
 # Titles of columns and their cells, with the gap before them.
-NARROW = {"trial": 23, "state": 15, "val": 8, "95 %": 13, "to best": 9}
+NARROW = {"trial": 21, "state": 17, "val": 8, "95 %": 13, "to best": 9}
 WIDE = {**NARROW, "state": 24, "95 % of it": 17, "test": 8, "seconds": 9}
 LEFT = ("trial", "state")
 STARTING = "starting"
@@ -87,6 +88,8 @@ class SweepScreen(TrialsScreen):
     def column_title(self, name: str) -> Text:
         """Return the title of a column."""
         shown = f"val {SHORT_TITLES[self._metric]}" if name == "val" else name
+        if name == "trial":
+            shown = safe_text(", ".join(short_keys(self._rows).values()) or name, 200)
         return Text(shown, justify="left" if name in LEFT else "right")
 
     def table_cells(self) -> list[list[Text]]:
@@ -101,7 +104,7 @@ class SweepScreen(TrialsScreen):
         sign = f" {state_symbol(state, self.workbench.utf8)}" if state else ""
         color = STATE_COLORS.get(state, "$foreground").removeprefix("$")
         texts = {
-            "trial": describe_settings(row.settings, names),
+            "trial": describe_values(row.settings, names),
             "state": (describe_states(row) if wide else _short_states(row)) + sign,
             "val": format_mean(row.mean),
             "95 %": format_range(row.interval),
