@@ -98,7 +98,7 @@ def test_the_next_worker_gets_the_environment_that_this_one_got(
 
     first = {**os.environ, "WORKBENCH_OWN": "given"}
     first.pop("CUDA_VISIBLE_DEVICES", None)
-    monkeypatch.setattr(worker_sweep, "_ENVIRONMENT", first)
+    monkeypatch.setattr(worker_sweep, "FIRST_ENVIRONMENT", first)
     monkeypatch.setattr(worker_sweep.sweep_queue, "continue_sweep", continues)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1")
     continue_sweep(own.folder)

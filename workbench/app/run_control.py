@@ -156,11 +156,8 @@ def _start_notes(
     """Return what is useful to know before a run starts and does not prevent it."""
     from workbench.machine.preflight import gpu_notes
 
-    others = [
-        run
-        for run in list_training_runs(workspace)
-        if device_of(run, devices_in_use()) in (None, *(choice.key for choice in choices))
-    ]
+    used, own = devices_in_use(), (None, *(choice.key for choice in choices))
+    others = [run for run in list_training_runs(workspace) if device_of(run, used) in own]
     slower = f"is training here too; both will be slower{queue_hint}."
     gpus = dict.fromkeys(note for choice in choices for note in gpu_notes(spec, choice))
     return [*gpus, *(f"{safe_text(run.name)} {slower}" for run in others)]

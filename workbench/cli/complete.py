@@ -40,14 +40,6 @@ def complete_ladders(ctx: click.Context, param: click.Parameter, incomplete: str
     return _in_workspace(ctx, incomplete, lambda where: list_names(where, LADDER))
 
 
-def complete_sweeps(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Complete names of sweeps and of searches, and files."""
-    from workbench.runs.sweep_record import SWEEP, TUNE, list_names
-
-    names = _in_workspace(ctx, incomplete, lambda where: list_names(where, SWEEP, TUNE))
-    return [*names, CompletionItem(incomplete, type="file")]
-
-
 def complete_datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete names of data sets."""
     from workbench.datasets.store import list_datasets

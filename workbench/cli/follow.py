@@ -44,7 +44,7 @@ from workbench.runs.history import (
 )
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
-from workbench.runs.slurm import read_job, resume_words
+from workbench.runs.slurm import read_job, resume_arguments
 from workbench.runs.slurm_state import log_path
 from workbench.runs.state import half_batch, hint_with_command, summarize
 from workbench.text import format_seconds, plural, safe_lines, safe_text
@@ -145,12 +145,12 @@ def watch(
 
 def _hint(workspace: Workspace, folder: RunFolder, event: RunFailed) -> str:
     """Return what to do after a failure, with the command to type."""
-    again = command_line(workspace, *resume_words(folder))
+    again = command_line(workspace, *resume_arguments(folder))
     hint = hint_with_command(event.hint, again)
     if again in hint:
         return hint
     if event.kind == "memory" and half_batch(read_tables(folder)):
-        again = command_line(workspace, *resume_words(folder), "--half-batch")
+        again = command_line(workspace, *resume_arguments(folder), "--half-batch")
     return "\n".join(part for part in (hint, f"Resume: {again}") if part)
 
 
@@ -169,7 +169,7 @@ def _interrupted(workspace: Workspace, folder: RunFolder, event: Interrupted) ->
             log=log,
         )
         + "\n".join(event.log),
-        f"Resume: {command_line(workspace, *resume_words(folder))}",
+        f"Resume: {command_line(workspace, *resume_arguments(folder))}",
     )
 
 
@@ -258,7 +258,7 @@ class EventPrinter:
             case Evaluated():
                 self._evaluated(event)
             case RunStopped():
-                again = command_line(self.workspace, *resume_words(self.folder))
+                again = command_line(self.workspace, *resume_arguments(self.folder))
                 why = f": {safe_text(event.pruned)}" if event.pruned else ""
                 self.line(
                     tr("stopped{why}; everything is saved. Resume: {again}", why=why, again=again)

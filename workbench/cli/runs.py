@@ -169,7 +169,7 @@ def stop(workspace: Workspace, run: str) -> None:
     from workbench.app.run_control import wait_until_stopped
     from workbench.runs.folder import find_run
     from workbench.runs.lock import is_locked
-    from workbench.runs.slurm import resume_words
+    from workbench.runs.slurm import resume_arguments
     from workbench.runs.slurm_queue import is_open
     from workbench.runs.state import summarize
     from workbench.runs.stop import stop_runs
@@ -194,7 +194,7 @@ def stop(workspace: Workspace, run: str) -> None:
             )
         )
     state = summarize(folder).state
-    again = command_line(workspace, *resume_words(folder))
+    again = command_line(workspace, *resume_arguments(folder))
     echo(f"{folder.name} is {state.phase}." + (f" Resume: {again}" if state.resumable else ""))
 
 

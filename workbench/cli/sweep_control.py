@@ -84,7 +84,7 @@ def resume_trials(
     """
     from workbench.machine.preflight import check_before_resubmit, check_before_sweep
     from workbench.runs.folder import RunFolder
-    from workbench.runs.slurm import resume_words
+    from workbench.runs.slurm import resume_arguments
     from workbench.runs.sweep import describe_trial, pending_specs, runs_on_other_hosts
     from workbench.runs.sweep_queue import start
 
@@ -99,7 +99,7 @@ def resume_trials(
         queued = len(start(workspace, chosen, environment, changed))
     left = runs_on_other_hosts(workspace, chosen)
     for run in left:
-        words = resume_words(RunFolder(workspace.runs / run.name))
+        words = resume_arguments(RunFolder(workspace.runs / run.name))
         again = command_line(workspace, *words, *([] if "--slurm" in words else ["--queue"]))
         echo(
             tr(

@@ -53,7 +53,7 @@ class HostAnswer(BaseModel):
         ahead: seconds that its clock is ahead of this one.
         host, boot_id: as of `lock.this_host`.
         locks: by run "held", "free", or "unknown".
-        identities: what tells versions of a file apart, by its path.
+        identities: what differs between versions of a file, by its path.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)

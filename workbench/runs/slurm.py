@@ -86,8 +86,8 @@ def read_job(folder: RunFolder) -> SlurmJob | None:
     return job if is_job else None
 
 
-def resume_words(folder: RunFolder) -> tuple[str, ...]:
-    """Return the words of the command that resumes a run, where its job was if it had one."""
+def resume_arguments(folder: RunFolder) -> tuple[str, ...]:
+    """Return the arguments of the command that resumes a run, where its job was if it had one."""
     return ("resume", folder.name, *(["--slurm"] if folder.job_path.exists() else []))
 
 

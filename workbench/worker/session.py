@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -39,6 +39,7 @@ from workbench.runs.queue import CPU, Slot, adopt_slot
 from workbench.training.trainer_state import Stopped
 from workbench.worker.jobs import OutOfMemory, failure_fields
 from workbench.worker.startup import (
+    FIRST_ENVIRONMENT,
     WarmState,
     backend_of_session,
     use_backend,
@@ -115,7 +116,7 @@ def train_run(path: Path, lock_fd: int, resume: bool, slots: Sequence[int] = ())
     try:
         state, code = _run_job(job, resume)
         if state == RESTART:
-            restart_process(path, lock_fd, True, job.slots, job.environment)
+            restart_process(path, lock_fd, resume=True, slots=job.slots)
     except OSError:  # not even the last event could be written: the folder is gone, or the disk
         traceback.print_exc()
         state, code = "failed", 1
@@ -207,7 +208,6 @@ def restart_process(
     lock_fd: int,
     resume: bool,
     slots: Sequence[Slot] = (),
-    environment: Mapping[str, str] = os.environ,
 ) -> None:
     """Replace this process by a new one for the run, with the same id and locks and no state.
 
@@ -217,7 +217,7 @@ def restart_process(
     for descriptor in (lock_fd, *descriptors):
         os.set_inheritable(descriptor, True)
     command = train_command(WORKER_MODULE, folder, lock_fd, resume, descriptors)
-    os.execve(command[0], command, environment)
+    os.execve(command[0], command, FIRST_ENVIRONMENT)
 
 
 def become_on_finish(folder: RunFolder, state: str) -> None:

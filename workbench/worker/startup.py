@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from workbench.training.backends import Device
 
 
+# This process's variables as it got them: before a backend was set and other GPUs were hidden. What
+# it starts, or becomes, chooses for itself.
+FIRST_ENVIRONMENT: Mapping[str, str] = dict(os.environ)
+
+
 def claim_device(gpu: int | str = AUTO) -> GpuChoice:
     """Choose the GPU of a job that is no run and hide all others; keras is not yet imported.
 

@@ -2,7 +2,7 @@
 
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from workbench.analysis.median_rule import is_hopeless, median_so_far
@@ -17,8 +17,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.sweep import MEDIAN, Sweep, run_folders, sweep_of
 from workbench.text import plural
-
-_ENVIRONMENT = dict(os.environ)  # as this process got it, before it claimed a device
+from workbench.worker.startup import FIRST_ENVIRONMENT
 
 
 def continue_sweep(folder: RunFolder) -> None:
@@ -38,14 +37,14 @@ def continue_sweep(folder: RunFolder) -> None:
 def _first_environment() -> Iterator[None]:
     """Set the environment that this process got: a worker it starts chooses a device itself."""
     now = dict(os.environ)
-    _set_environment(_ENVIRONMENT)
+    _set_environment(FIRST_ENVIRONMENT)
     try:
         yield
     finally:
         _set_environment(now)
 
 
-def _set_environment(variables: dict[str, str]) -> None:
+def _set_environment(variables: Mapping[str, str]) -> None:
     for name in os.environ.keys() - variables.keys():
         del os.environ[name]
     os.environ.update(variables)

@@ -6,7 +6,7 @@ It writes its progress to the run's event log; `session` writes the last event.
 import os
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,7 @@ from workbench.worker.deadline import set_deadline
 from workbench.worker.evaluation import evaluate_split, write_results
 from workbench.worker.feature_processes import helpers_of_run
 from workbench.worker.jobs import out_of_memory, ran_out_of_memory
-from workbench.worker.startup import earlier_precision, start_keras, warm_up_for
+from workbench.worker.startup import FIRST_ENVIRONMENT, earlier_precision, start_keras, warm_up_for
 from workbench.worker.sweep import Pruner, continue_sweep
 from workbench.worker.training_setup import (
     TrainingSetup,
@@ -87,7 +87,6 @@ class TrainJob:
         status: for what only matters while it is new.
         slots: of its devices, held until this process ends.
         choices: the devices that it claimed; those after the first share each batch with it.
-        environment: as it was before the other GPUs were hidden.
         trainer: once training has begun; its position then counts.
         pruner: ends the run if its sweep gives it up.
     """
@@ -103,7 +102,6 @@ class TrainJob:
     status: StatusWriter = field(init=False)
     slots: tuple[Slot, ...] = ()
     choices: tuple[GpuChoice, ...] = (GpuChoice(AUTO),)
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     trainer: "Trainer | None" = None
     pruner: Pruner | None = None
 
@@ -254,7 +252,7 @@ class TrainJob:
         self.trainer, setup = trainer, replace(setup, spec=trainer.spec)
         uuid = self.choices[0].uuid
         gauge = GpuGauge(uuid) if uuid else None
-        helpers = helpers_of_run(self.folder, setup, trainer, self.choices[0], self.environment)
+        helpers = helpers_of_run(self.folder, setup, trainer, self.choices[0], FIRST_ENVIRONMENT)
         try:
             with Sampler(self._write_sample, self.folder.path, gauge), helpers:
                 self._run_trainer(trainer, checkpoint)

@@ -24,7 +24,7 @@ from workbench.render.curves import (
 from workbench.render.runs import format_deadline
 from workbench.runs.events import WAITING_PHASE, CrossValidated
 from workbench.runs.history import monitored_scores
-from workbench.runs.slurm import resume_words
+from workbench.runs.slurm import resume_arguments
 from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_lines, safe_text
@@ -176,7 +176,7 @@ def _failed(view: RunView, color: str) -> Text:
     history = view.history
     text = Text.assemble(("Failed. ", color), safe_lines(history.message or "No reason is known."))
     if history.hint:
-        command = " ".join(("workbench", *resume_words(view.folder)))
+        command = " ".join(("workbench", *resume_arguments(view.folder)))
         hint = hint_with_command(history.hint, command)
         text.append(f"\n{safe_lines(hint)}", style="bold")
     if view.summary.state.resumable:
