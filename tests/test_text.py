@@ -5,13 +5,17 @@ import os
 import pytest
 
 from workbench.text import (
+    cell_width,
+    cut_cells,
     format_bytes,
     format_choices,
     format_seconds,
     format_shape,
     group_notes,
+    pad_cells,
     plural,
     safe_text,
+    table,
 )
 
 
@@ -75,3 +79,25 @@ def test_a_note_that_several_share_is_shown_once() -> None:
     assert group_notes([("x", "full"), *same[:1]]) == ["x: full", "a: no room"]
     assert group_notes([*same, ("x", "full")]) == ["a, b, c, d: no room", "x: full"]
     assert group_notes([*same, ("e", "no room")]) == ["a, b, c and 2 more: no room"]
+
+
+@pytest.mark.parametrize(
+    ("side", "shown"), [("l", "동결 |"), ("r", " 동결|"), ("c", "동결 |")], ids=["l", "r", "c"]
+)
+def test_a_wide_letter_takes_two_cells(side: str, shown: str) -> None:
+    assert cell_width("동결 a") == 6
+    assert pad_cells("동결", 5, side) + "|" == shown
+    assert pad_cells("동결", 3) == "동결"
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown"), [(6, "미세조"), (5, "미세…"), (4, "미…"), (1, "…"), (0, "")]
+)
+def test_text_is_cut_at_whole_letters(cells: int, shown: str) -> None:
+    assert cut_cells("미세조", cells) == shown
+
+
+def test_columns_of_a_table_are_aligned_by_cells() -> None:
+    assert table(["이름", "n"], [["a", 1], ["합성곱", 22]], "lr") == (
+        "이름     n\na        1\n합성곱  22"
+    )

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from rich.cells import cell_len, set_cell_size
+
 MAX_SHOWN = 200
 NAMED = 3  # names before a note that several share
 MAX_CHOICES = 20  # that `format_choices` lists
@@ -55,6 +57,31 @@ def _safe_character(character: str) -> str:
     if character in _BIDI or category in ("Cc", "Cf", "Cs", "Zl", "Zp"):
         return f"\\u{code:04x}"
     return character
+
+
+def cell_width(text: str) -> int:
+    """Return how many cells of a terminal a text takes: two for a letter of Korean."""
+    return cell_len(text)
+
+
+def pad_cells(text: str, width: int, side: str = "l") -> str:
+    """Return a text with blanks around it, as wide as asked; a wider one stays as it is.
+
+    Args:
+        text: One line.
+        width: In cells of a terminal.
+        side: Where the text stands: "l" for left, "r" for right, "c" for the middle.
+    """
+    blanks = max(width - cell_len(text), 0)
+    before = {"l": 0, "r": blanks, "c": blanks // 2}[side]
+    return " " * before + text + " " * (blanks - before)
+
+
+def cut_cells(text: str, width: int) -> str:
+    """Return a text that takes at most `width` cells, "…" where its end was cut off."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
 def describe_unencodable(error: UnicodeEncodeError) -> tuple[str, str]:
@@ -128,12 +155,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str =
         right: One letter a column, "l" or "r" for the alignment; missing ones are "l".
     """
     cells = [[safe_text(cell) for cell in row] for row in (headers, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     sides = right.ljust(len(widths), "l")
     lines = []
     for row in cells:
         parts = [
-            cell.rjust(width) if side == "r" else cell.ljust(width)
+            pad_cells(cell, width, side)
             for cell, width, side in zip(row, widths, sides, strict=True)
         ]
         lines.append("  ".join(parts).rstrip())
