@@ -281,6 +281,16 @@ def runs_on_other_hosts(workspace: Workspace, sweep: Sweep) -> list[RunSummary]:
     return [summary for summary in summaries if summary.state.other_host]
 
 
+def sweeps_by_run(workspace: Workspace) -> dict[str, str]:
+    """Return the name of the sweep, ladder or search of each run that belongs to one."""
+    found = {}
+    for record in list_records(workspace):
+        with suppress(UserError):  # a damaged one has none
+            for trial in Sweep.read(workspace, record).trials:
+                found[trial.run] = record.name
+    return found
+
+
 def sweep_of(folder: RunFolder) -> Sweep | None:
     """Return the sweep that a run belongs to; damaged records are left out."""
     workspace = Workspace(folder.path.parent.parent)
