@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test faults slurm lint pictures bases login bench gpu clean
+.PHONY: demo test faults slurm lint messages pictures bases login bench gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -35,6 +35,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# After a sentence in the code or a translation in a .po file: docs/how-to/language.md.
+messages: $(INSTALLED)
+	$(BIN)/python tools/messages.py
 
 pictures: $(INSTALLED)
 	$(BIN)/python docs/draw_screens.py

@@ -52,13 +52,19 @@ def check_name(given: str, allowed: Sequence[str], what: str) -> str:
     if (known := match_label(given, allowed)) is not None:
         return known
     if len(allowed) <= _MAX_NAMES:
-        hint = f"Allowed: {format_choices([safe_text(name) for name in allowed])}."
+        choices = format_choices([safe_text(name) for name in allowed])
+        hint = tr("Allowed: {choices}.", choices=choices)
     else:
         close = difflib.get_close_matches(given, allowed, n=5, cutoff=0.3) or list(allowed[-5:])
         named = ", ".join(safe_text(name) for name in close)
-        hint = f"There are {plural(len(allowed), what)}, among them {named}."
+        count = plural(len(allowed), "label") if what == "label" else plural(len(allowed), "layer")
+        hint = tr("There are {count}, among them {named}.", count=count, named=named)
+    name = safe_text(repr(given))
     raise UserError(
-        tr("There is no {what} {given}.", what=what, given=safe_text(repr(given))), hint
+        tr("There is no label {given}.", given=name)
+        if what == "label"
+        else tr("There is no layer {given}.", given=name),
+        hint,
     )
 
 

@@ -1,7 +1,6 @@
 """Symbols of states, sparklines and bars, in UTF-8 or ASCII."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.text import Text
 
@@ -29,14 +28,6 @@ MIN_SPAN = 0.1  # of accuracy, from a sparkline's lowest level to its highest
 _LEVELS = "▁▂▃▄▅▆▇█"
 _ASCII_LEVELS = "_.-=^*#@"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-
-
-def supports_utf8(environment: Mapping[str, str] = os.environ) -> bool:
-    """Return whether the locale of the terminal is UTF-8."""
-    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
-        if value := environment.get(name):
-            return "utf-8" in value.lower() or "utf8" in value.lower()
-    return False
 
 
 def state_symbol(state: str, utf8: bool = True) -> str:

@@ -23,10 +23,10 @@ from workbench.render.runs import (
     empty_table_text,
     matches_filter,
 )
-from workbench.runs.sweep_record import LADDER, SWEEP
+from workbench.runs.sweep_record import LADDER, SWEEP, count_sweeps
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
 from workbench.runs.watch import Runs, RunView, in_order
-from workbench.text import plural, safe_text
+from workbench.text import safe_text
 from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.dialogs import PickName
 from workbench.ui.fetch import ask_to_fetch
@@ -100,7 +100,7 @@ class HomeScreen(WorkbenchScreen):
             text.append(tr(", best {metric} first", metric=METRICS[self._settings.metric]))
         kinds = Counter(sweep.kind for sweep in self.workbench.sweeps)
         if kinds:
-            counts = ", ".join(plural(kinds[kind], kind) for kind in sorted(kinds))
+            counts = ", ".join(count_sweeps(kinds[kind], kind) for kind in sorted(kinds))
             text.append(f", {counts} (A)")
         return text
 

@@ -48,6 +48,7 @@ from workbench.datasets.sources.source import (
 )
 from workbench.datasets.sources.walk import Walk
 from workbench.errors import UserError
+from workbench.experiment.facts import count_images
 from workbench.messages import tr
 from workbench.text import plural, safe_text
 
@@ -251,12 +252,17 @@ def _known_labels(items: list[Item], known: set[str], skipped: SkippedFiles) -> 
             foreign[key] = foreign.get(key, 0) + 1
     by_key = {label_key(label): label for label in known}
     for (split, label), count in sorted(foreign.items()):
-        message = (
-            f"{plural(count, f'{split} image')} of {safe_text(label)} left out: "
-            "no training image has this label."
+        message = tr(
+            "{images} of {label} left out: no training image has this label.",
+            images=count_images(count, split) if split else plural(count, "image"),
+            label=safe_text(label),
         )
         if other := by_key.get(label_key(label)):
-            message += f" {safe_text(other)} differs from it {ONLY_SPELLING}; give both one name."
+            message += " " + tr(
+                "{other} differs from it {only_spelling}; give both one name.",
+                other=safe_text(other),
+                only_spelling=ONLY_SPELLING,
+            )
             skipped.warnings.append(SourceWarning(LABELS, message))
         else:
             skipped.notes.append(message)

@@ -116,7 +116,7 @@ def format_kinds(paths: Sequence[str]) -> str:
         kinds[file_kind(path)] += 1
     often = sorted(kinds, key=lambda kind: (-kinds[kind], kind))
     parts = [
-        plural(kinds[kind], f"{safe_text(kind)} file")
+        _count_kind(kinds[kind], kind)
         if kind
         else plural(kinds[kind], "file without an extension", "files without an extension")
         for kind in often[:_MAX_KINDS]
@@ -125,6 +125,14 @@ def format_kinds(paths: Sequence[str]) -> str:
         parts.append(plural(rest, "file of other kinds", "files of other kinds"))
     hints = dict.fromkeys(hint for kind in often if (hint := how_to_read(kind)))
     return ". ".join([f"{', '.join(parts)} ({format_examples(sorted(paths))})", *hints])
+
+
+def _count_kind(count: int, kind: str) -> str:
+    """Return 1 .heic file, 5 .heic files."""
+    kind = safe_text(kind)
+    if count == 1:
+        return tr("1 {kind} file", kind=kind)
+    return tr("{count:,} {kind} files", count=count, kind=kind)
 
 
 def other_images(paths: Iterable[str]) -> list[str]:
