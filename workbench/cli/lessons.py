@@ -96,7 +96,7 @@ def _list(workspace: Workspace, as_json: bool) -> None:
         return
     for lesson in LESSONS.values():
         last = kept[lesson.name]
-        took = format_seconds(last.seconds) if last else "not yet"
+        took = format_seconds(last.seconds) if last else tr("not yet")
         start = f"{lesson.name:<14} {lesson.section}  {took:>12}  "
         after = " " * len(start)
         echo(textwrap.fill(lesson.question, LIST_WIDTH, initial_indent=start,

@@ -96,7 +96,7 @@ def _print_runs(
             *((host or HERE,) if several else ()),
             summary.name,
             (summary.preset or summary.strategy)
-            + (" (random weights)" if summary.random_weights else ""),
+            + (" " + tr("(random weights)") if summary.random_weights else ""),
             f"{summary.epochs_done}/{summary.epochs_total or '?'}",
             format_accuracy(summary.on_validation(metric)),
             format_accuracy(summary.on_test(metric)),
@@ -106,8 +106,16 @@ def _print_runs(
         for host, summary in found
     ]
     named = "" if metric == ACCURACY else f" {SHORT_TITLES[metric]}"
-    first = ("state", "machine", "run") if several else ("state", "run")
-    headers = (*first, "preset", "epochs", f"best val{named}", f"test{named}", "started", "on")
+    first = (tr("state"), tr("machine"), tr("run")) if several else (tr("state"), tr("run"))
+    headers = (
+        *first,
+        tr("preset"),
+        tr("epochs"),
+        tr("best val{named}", named=named),
+        tr("test{named}", named=named),
+        tr("started"),
+        tr("on"),
+    )
     echo(table(headers, rows, "l" * len(first) + "lrrrrl"))
     notes = []
     for host, summary in found:
@@ -195,7 +203,10 @@ def stop(workspace: Workspace, run: str) -> None:
         )
     state = summarize(folder).state
     again = command_line(workspace, *resume_arguments(folder))
-    echo(f"{folder.name} is {state.phase}." + (f" Resume: {again}" if state.resumable else ""))
+    echo(
+        tr("{folder} is {phase}.", folder=folder.name, phase=state.phase)
+        + (" " + tr("Resume: {again}", again=again) if state.resumable else "")
+    )
 
 
 @click.command()
@@ -237,10 +248,10 @@ def restore(workspace: Workspace, run: str | None, name: str) -> None:
             raise UserError(tr("--as {name} renames one run: name the run first.", name=name))
         now = time.time()
         rows = [
-            (one.name, f"{format_age(max(now - one.deleted, 0))} ago")
+            (one.name, tr("{now} ago", now=format_age(max(now - one.deleted, 0))))
             for one in list_trash(workspace)
         ]
-        echo(table(("run", "deleted"), rows, "lr") if rows else tr("The trash is empty."))
+        echo(table((tr("run"), tr("deleted")), rows, "lr") if rows else tr("The trash is empty."))
         return
     folder = restore_run(workspace, find_trashed(workspace, run), name)
     echo(
@@ -272,7 +283,7 @@ def _format(key: str, value: object) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     if key in ("started", "last_sign") and isinstance(value, float):
         return _ago(value)
     if isinstance(value, dict):
@@ -281,4 +292,4 @@ def _format(key: str, value: object) -> str:
 
 
 def _ago(moment: float | None) -> str:
-    return f"{format_seconds(max(time.time() - moment, 0))} ago" if moment else "-"
+    return tr("{time} ago", time=format_seconds(max(time.time() - moment, 0))) if moment else "-"

@@ -86,7 +86,12 @@ class Windows:
                 kernel=self.kernel,
                 pixels=plural(self.size, "pixel"),
             )
-        steps = f"({self.size} - {self.kernel}) / {self.stride}, rounded down,"
+        steps = tr(
+            "({size} - {kernel}) / {stride}, rounded down,",
+            size=self.size,
+            kernel=self.kernel,
+            stride=self.stride,
+        )
         if self.stride == 1:
             steps = f"{self.size} - {self.kernel}"
         return f"{steps} + 1 = {self.output}"
@@ -94,7 +99,11 @@ class Windows:
     def result(self) -> str:
         """Return the change of a square map: 7x7 -> 5x5, 25 values."""
         size, out = self.size, self.output
-        note = plural(self.unseen, "pixel") + " unseen" if self.unseen else f"{out * out:,} values"
+        note = (
+            plural(self.unseen, "pixel") + " unseen"
+            if self.unseen
+            else tr("{out:,} values", out=out * out)
+        )
         return f"{size}x{size} → {out}x{out}, {note}"
 
     def lines(self, utf8: bool = True) -> list[str]:
@@ -119,7 +128,7 @@ class Windows:
         before, after = self.zeros
         blank = " " * (self.size + before + after)
         start = self.starts[number - 1] + before
-        return f"place {number}", blank[:start] + WINDOW * self.kernel + blank[
+        return tr("place {number}", number=number), blank[:start] + WINDOW * self.kernel + blank[
             start + self.kernel :
         ]
 

@@ -13,7 +13,15 @@ from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
 from workbench.text import format_bytes
 
-HEADERS = ("base", "family", "image", "parameters", "operations", "file", "ImageNet")
+HEADERS = (
+    tr("base"),
+    tr("family"),
+    tr("image"),
+    tr("parameters"),
+    tr("operations"),
+    tr("file"),
+    tr("ImageNet"),
+)
 ALIGN = "llrrrrr"
 
 

@@ -54,7 +54,7 @@ def format_lesson(
         utf8: False for ASCII.
         now: progress, or a problem.
     """
-    question = f"{lesson.question} Section {lesson.section}."
+    question = tr("{question} Section {section}.", question=lesson.question, section=lesson.section)
     parts = [Text(lesson.title, "bold"), Text(_filled(question, width)), Text("")]
     if now is not None:
         parts += [now, Text("")]
@@ -96,10 +96,19 @@ def format_lesson_progress(on: str, phase: str, done: int, total: int, utf8: boo
         utf8: False for ASCII.
     """
     text = Text.assemble(
-        ("Running", "bold"), tr(" on {on}; x stops it.\n{phase}", on=on, phase=safe_text(phase, 40))
+        (tr("Running"), "bold"),
+        tr(" on {on}; x stops it.\n{phase}", on=on, phase=safe_text(phase, 40)),
     )
     if total:
-        text.append(f"  {bar(done / total, BAR_WIDTH, utf8)}  {done:,} of {total:,}")
+        text.append(
+            "  "
+            + tr(
+                "{bar}  {done:,} of {total:,}",
+                bar=bar(done / total, BAR_WIDTH, utf8),
+                done=done,
+                total=total,
+            )
+        )
     return text
 
 
@@ -174,7 +183,7 @@ def _bars(picture: BarPlot, width: int, utf8: bool) -> Text:
 def conclusion_text(results: LessonResults, width: int) -> Text:
     """Return whether the effect was seen and on what data, then the conclusion."""
     conclusion = conclude(results)
-    seen = "Seen here." if conclusion.seen else "Not seen here."
+    seen = tr("Seen here.") if conclusion.seen else tr("Not seen here.")
     on = f"{seen} On {describe_setting(results.data, results.seeds)}:"
     lines = [_filled(on, width)]
     lines += [_filled(safe_text(line, 1000), width) for line in conclusion.lines]

@@ -30,7 +30,15 @@ _LABEL = 6  # cells
 ORDER = ("base", "model", "probe", "training", "augmentation", "data", "evaluation", "name")
 CURVE_COLOR = "#5fafd7"  # of the losses over the learning rate
 _PLOT_ROOM = 1.3  # times the highest loss before the lowest: the top of the plot
-TRIAL_HEADERS = ("trial", "val accuracy", "val loss", "dense_units", "dropout", "rate", "epoch")
+TRIAL_HEADERS = (
+    tr("trial"),
+    tr("val accuracy"),
+    tr("val loss"),
+    "dense_units",
+    tr("dropout"),
+    tr("rate"),
+    tr("epoch"),
+)
 
 
 def forecast(spec: ExperimentSpec, facts: DataFacts, benchmark: BenchmarkResult | None) -> Forecast:
@@ -41,7 +49,7 @@ def forecast(spec: ExperimentSpec, facts: DataFacts, benchmark: BenchmarkResult 
     if benchmark is None:
         return make_forecast(spec, facts, None)
     speed, pace = benchmark.speed, benchmark.images_per_second
-    device = "the CPU" if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
+    device = tr("the CPU") if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
     reading = reading_seconds(facts, pace) if pace else 0.0
     plan = plan_time(spec, facts, speed)
     fitted, change = fit_beforehand(plan, reading, time.time())
@@ -84,7 +92,10 @@ def strategy_details(
     if reference := REFERENCE_ACCURACY.get(preset):
         text.append(f"\n{'book':<{_LABEL}}", style="dim")
         text.append("-" if reference.book is None else f"{reference.book:.3f}")
-        text.append(f" on {reference_images(preset)}", style="dim")
+        text.append(
+            " " + tr("on {reference_images}", reference_images=reference_images(preset)),
+            style="dim",
+        )
         if reference.readers:
             text.append(tr("; its readers "), style="dim")
             text.append(f"{reference.readers:.2f}")
@@ -101,13 +112,28 @@ def recommendation_line(preset: str, why: str) -> Text:
 def describe_start(spec: ExperimentSpec, cost: Forecast | None) -> str:
     """Return what is about to be started, in a sentence or two."""
     what = spec.preset or spec.model.strategy
-    title = f" on {spec.base_table.title}" if spec.base else ""
+    title = (
+        " " + tr("on {base_table_title}", base_table_title=spec.base_table.title)
+        if spec.base
+        else ""
+    )
     stages = plural(len(cost.costs), "stage") if cost else ""
     duration = ""
     if cost and cost.total is not None:
         duration = f", at most about {format_seconds(cost.total)} on {cost.device}"
-    fitted = f"\nFor its deadline: {cost.deadline}." if cost and cost.deadline else ""
-    return f"Train {what}{title}: {stages}{duration}.{fitted}"
+    fitted = (
+        "\n" + tr("For its deadline: {deadline}.", deadline=cost.deadline)
+        if cost and cost.deadline
+        else ""
+    )
+    return tr(
+        "Train {what}{title}: {stages}{duration}.{fitted}",
+        what=what,
+        title=title,
+        stages=stages,
+        duration=duration,
+        fitted=fitted,
+    )
 
 
 def _stage(cost: StageCost) -> Text:
@@ -290,7 +316,7 @@ def trial_cells(trial: Trial) -> tuple[str, ...]:
     return (
         f"{trial.number}{' as given' if trial.number == 1 else ''}",
         "-" if diverged else f"{trial.accuracy:.4f}",
-        "diverged" if diverged else f"{trial.loss:.4f}",
+        tr("diverged") if diverged else f"{trial.loss:.4f}",
         ", ".join(map(str, trial.candidate.dense_units)) or "none",
         f"{trial.candidate.dropout:g}",
         f"{trial.candidate.learning_rate:g}",

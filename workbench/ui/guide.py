@@ -25,7 +25,7 @@ from workbench.text import format_seconds, safe_text
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Choose
 
-RAIL = ("Machine", "Data", "Strategy", "Layers", "Train", "Results")
+RAIL = (tr("Machine"), tr("Data"), tr("Strategy"), tr("Layers"), tr("Train"), tr("Results"))
 STEP_ROUTES: tuple[Route, ...] = ("machine-step", "data", "strategy")  # that need only a draft
 _NAME_WIDTH = 14  # cells, so that name and rail fit in 80
 
@@ -48,11 +48,14 @@ def start_experiment(app: BaseApp) -> None:
 
     ago = format_seconds(max(time.time() - draft.saved, 0))
     done = ", ".join(step for step in STEPS if step in draft.completed) or "none"
-    question = (
-        f"An experiment was set up {ago} ago and not started; steps done: {done}. Its images: "
-        f"{safe_text(draft.source, 200)}"
+    question = tr(
+        "An experiment was set up {ago} ago and not started; steps done: {done}. "
+        "Its images: {source}",
+        ago=ago,
+        done=done,
+        source=safe_text(draft.source, 200),
     )
-    app.push_screen(Choose(question, {"c": "Continue", "n": "New"}), answered)
+    app.push_screen(Choose(question, {"c": tr("Continue"), "n": tr("New")}), answered)
 
 
 def open_draft(app: BaseApp, draft: Draft) -> None:

@@ -63,8 +63,8 @@ class LadderStart(ModalScreen[str | None]):
     LadderStart #keys { color: $secondary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "Mark"),
-        Binding("escape,q", "dismiss(None)", "Cancel"),
+        Binding("space", "mark", tr("Mark")),
+        Binding("escape,q", "dismiss(None)", tr("Cancel")),
     ]
 
     def __init__(self, workspace: Workspace, draft: Draft, planned: tuple[PlannedRun, ...]) -> None:
@@ -114,7 +114,7 @@ class LadderStart(ModalScreen[str | None]):
             self.notify(tr("No strategy is marked; space marks the one under the cursor."))
             return
         self._starting = True
-        self._show_status(f"Queueing {plural(len(specs), 'run')} ...")
+        self._show_status(tr("Queueing {runs} ...", runs=plural(len(specs), "run")))
         start = partial(start_ladder, self._workspace, self._draft.stem, specs, self._progress)
         in_background(self, start, self._started)
 

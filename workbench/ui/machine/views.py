@@ -64,7 +64,7 @@ def format_verdict(state: CheckState, styles: TextStyle) -> Text:
     text = Text()
     if state.error:
         text.append(f"failed {styles.symbol('broken')}  ", f"bold {styles.style('broken')}")
-        text.append(f"The check ended early: {state.error}\nr tries again.")
+        text.append(tr("The check ended early: {error}\nr tries again.", error=state.error))
         text.append("\n\n" if state.report else "")
     if state.report:
         diagnosis = state.report.diagnosis
@@ -96,7 +96,10 @@ def format_finding(finding: Finding, opened: bool, styles: TextStyle) -> Table:
         grid.add_row(Text(">", "bold"), Text(finding.remedy, "bold"))
     if count := len(finding.consequences):
         mark = ("▾" if opened else "▸") if styles.utf8 else ("-" if opened else "+")
-        grid.add_row(Text(mark), Text(f"{plural(count, 'consequence')} (enter)", "dim"))
+        grid.add_row(
+            Text(mark),
+            Text(tr("{consequences} (enter)", consequences=plural(count, "consequence")), "dim"),
+        )
         for one in finding.consequences if opened else ():
             grid.add_row("", Text(one.what))
     return grid
@@ -120,7 +123,9 @@ def format_details(report: MachineReport) -> Text:
     text = Text()
     for finding in report.diagnosis.findings:
         for one in finding.consequences:
-            text.append(f"{one.what}\n  ").append(f"follows from: {finding.what}\n", "dim")
+            text.append(f"{one.what}\n  ").append(
+                tr("follows from: {what}", what=finding.what) + "\n", "dim"
+            )
     text.append("\n" if text else "")
     text.append(f"{'probe':<12}{'':<10}{'took':>8}\n", "dim")
     for name, outcome in report.facts.outcomes.items():
@@ -152,7 +157,9 @@ def format_gauges(sample: live.Gauges, column: bool, styles: TextStyle) -> Text:
         text.append(f"{'gpu':<9}none{reason}\n", "dim")
     if sample.silent > live.PATIENCE:
         silence = format_seconds(round(sample.silent))
-        text.append(f"! no new values for {silence}\n", styles.color("warning"))
+        text.append(
+            tr("! no new values for {silence}", silence=silence) + "\n", styles.color("warning")
+        )
     text.rstrip()
     return text
 
@@ -163,7 +170,7 @@ def _gpu(text: Text, gpu: Gpu, column: bool, styles: TextStyle) -> None:
     if gpu.error:
         text.append(f"{label:<9}{format_gpu(gpu)}\n", styles.color("error"))
         return
-    value = "unknown" if gpu.utilization is None else f"{gpu.utilization} %"
+    value = tr("unknown") if gpu.utilization is None else f"{gpu.utilization} %"
     if gpu.temperature is not None:
         value += f", {gpu.temperature} {'°' if styles.utf8 else ''}C"
     use = ((gpu.utilization or 0) / 100, value)
@@ -174,7 +181,10 @@ def _gpu(text: Text, gpu: Gpu, column: bool, styles: TextStyle) -> None:
         name = f"{safe_text(one.user or '?', 10)} {safe_text(one.name, 12)}"
         text.append(f"  pid {one.pid:<8} {memory:>9}  {name}\n", style)
     if (more := len(gpu.processes) - PROCESSES) > 0:
-        text.append(f"  and {plural(more, 'other program')}\n", "dim")
+        text.append(
+            "  " + tr("and {other_programs}", other_programs=plural(more, "other program")) + "\n",
+            "dim",
+        )
 
 
 def _pair(
@@ -257,7 +267,9 @@ class LiveGauges(VerticalScroll, can_focus=False):
     def _sampled(self, message: Sampled) -> None:
         message.stop()
         if message.sample is None:
-            reason = f": {message.error}" if message.error else "; open this screen again to retry"
+            reason = (
+                f": {message.error}" if message.error else tr("; open this screen again to retry")
+            )
             text = Text(
                 tr("! the gauges have ended{reason}", reason=reason),
                 self._text_style.color("warning"),

@@ -228,15 +228,15 @@ def summary_lines(
     low, high = results.interval
     first = labelled_line(results.split, f"{results.accuracy:.4f}", "bold")
     first.append(tr("  ({low:.4f} to {high:.4f} with 95 % confidence)  ", low=low, high=high))
-    lines = [first.append(f"{results.images:,} images", "dim")]
+    lines = [first.append(tr("{images:,} images", images=results.images), "dim")]
     if results.scores:
         scores = (f"{title} {score}" for title, score in format_scores(results.scores))
-        lines.append(labelled_line("also", ", ".join(scores)))
+        lines.append(labelled_line(tr("also"), ", ".join(scores)))
     if results.mirrored:
-        lines.append(labelled_line("mirrored", MIRRORED, "dim"))
+        lines.append(labelled_line(tr("mirrored"), MIRRORED, "dim"))
     kept = history.kept
     if kept and kept.val_accuracy is not None:
-        line = labelled_line("validation", f"{kept.val_accuracy:.4f}")
+        line = labelled_line(tr("validation"), f"{kept.val_accuracy:.4f}")
         line.append(
             tr(
                 "  in stage {stage}, epoch {epoch}, the one kept",
@@ -245,19 +245,19 @@ def summary_lines(
             )
         )
         if kept.accuracy is not None:
-            line.append(f"; training {kept.accuracy:.4f}", "dim")
+            line.append(tr("; training {accuracy:.4f}", accuracy=kept.accuracy), "dim")
         lines.append(line)
     if early := describe_early_end(history):
-        lines.append(labelled_line("ended", early, warning))
+        lines.append(labelled_line(tr("ended"), early, warning))
     if reference := describe_reference(preset):
-        lines.append(labelled_line("compare", reference).append(tr("  same preset"), "dim"))
+        lines.append(labelled_line(tr("compare"), reference).append(tr("  same preset"), "dim"))
     if results.shifted:
         pixels, accuracy = results.shifted
-        line = labelled_line("shifted", f"{accuracy:.4f}")
+        line = labelled_line(tr("shifted"), f"{accuracy:.4f}")
         lines.append(line.append(tr("  with images moved by {pixels} pixels", pixels=pixels)))
     for number, caveat in enumerate(caveats(results)):
         lines.append(
-            labelled_line("" if number else "note", caveat.removeprefix("Note: "), warning)
+            labelled_line("" if number else tr("note"), caveat.removeprefix("Note: "), warning)
         )
     return lines
 
@@ -271,12 +271,14 @@ def view_titles(results: Results, wider: bool, higher: bool) -> dict[str, str]:
         higher: True if the matrix has rows outside the terminal.
     """
     wrong = results.wrong
-    more = ", more below: arrow keys" if higher else ", arrow keys scroll" if wider else ""
-    order = "; the least probable true label first" if wrong > 1 else ""
+    more = tr(", more below: arrow keys") if higher else tr(", arrow keys scroll") if wider else ""
+    order = tr("; the least probable true label first") if wrong > 1 else ""
     return {
         "matrix": _matrix_title(results, more),
         "classes": _classes_title(results),
-        "errors": f"{wrong:,} wrong{order}" if wrong else "not one image was wrong",
+        "errors": tr("{wrong:,} wrong{order}", wrong=wrong, order=order)
+        if wrong
+        else tr("not one image was wrong"),
     }
 
 
@@ -286,7 +288,7 @@ def _matrix_title(results: Results, more: str) -> str:
         return tr("confusion: true label in rows, predicted in columns{more}", more=more)
     if not found.pairs:
         return tr("not one image was wrong")
-    whole = f"; the whole matrix: {safe_text(found.file, 40)}" if found.file else ""
+    whole = tr("; the whole matrix: {file}", file=safe_text(found.file, 40)) if found.file else ""
     return tr(
         "most confused of {labels_count:,} labels{whole}{more}",
         labels_count=len(results.labels),
@@ -297,7 +299,7 @@ def _matrix_title(results: Results, more: str) -> str:
 
 def _classes_title(results: Results) -> str:
     if len(results.classes) <= MAX_LABEL_ROWS:
-        return f"{len(results.labels)} labels"
+        return tr("{labels} labels", labels=len(results.labels))
     return tr(
         "the {max_label_rows} of {labels_count:,} labels with the lowest recall",
         max_label_rows=MAX_LABEL_ROWS,
