@@ -253,7 +253,7 @@ def _overfitting(curves: TrainingCurves) -> CurveAdvice | None:
         return None
     strength = "strong" if training - validation >= STRONG_GAP else "mild"
     more_variety = "" if curves.augmented else "augmentation, "
-    or_else = "fewer weights that train" if curves.pretrained else "a pretrained base"
+    or_else = tr("fewer weights that train") if curves.pretrained else tr("a pretrained base")
     return CurveAdvice(
         "overfitting",
         tr(

@@ -308,8 +308,12 @@ def _replacement_notes(exact: WeightsFile, used: WeightsFile) -> tuple[str, ...]
         return ()
     wanted, have = (format_shape((file.image_size,) * 2) for file in (exact, used))
     return (
-        f"The weights trained on {wanted} images are not here, so those trained on {have} images "
-        "are used; they fit any size.",
+        tr(
+            "The weights trained on {wanted} images are not here, so those trained on "
+            "{have} images are used; they fit any size.",
+            wanted=wanted,
+            have=have,
+        ),
     )
 
 

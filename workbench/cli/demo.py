@@ -65,8 +65,10 @@ def demo(workspace: Workspace) -> None:
 
 def demo_table(results: list[DemoResult], shift: int) -> str:
     """Format the runs side by side."""
-    headers = ("", tr("test accuracy"), tr("95 % interval"), tr("shifted by {shift} px", shift=shift), tr("parameters"),
-               tr("seconds"))  # fmt: skip
+    headers = (
+        "", tr("test accuracy"), tr("95 % interval"), tr("shifted by {shift} px", shift=shift),
+        tr("parameters"), tr("seconds"),
+    )  # fmt: skip
     rows = [
         (
             one.strategy,

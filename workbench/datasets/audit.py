@@ -77,7 +77,13 @@ class Audit:
             )
             lines.append(f"  {safe_text(label, 40)}: {parts or 0}")
         if len(self.counts) > shown:
-            lines.append(f"  and {plural(len(self.counts) - shown, 'more class', 'more classes')}")
+            lines.append(
+                "  "
+                + tr(
+                    "and {more_classes}",
+                    more_classes=plural(len(self.counts) - shown, "more class", "more classes"),
+                )
+            )
         if self.sizes:
             width, height = self.sizes.width, self.sizes.height
             sizes = [f"{w}x{h}" for w, h in zip(width, height, strict=True)]

@@ -34,9 +34,12 @@ _ODDITIES: dict[str, tuple[Severity, str]] = {
     "wrong-ending": ("note", tr("of another format than the name's extension; read all the same")),
     "reduced": (
         "note",
-        f"of more than {MAX_PIXELS // 10**6} million pixels; decoded at reduced size",
+        tr(
+            "of more than {max_pixels} million pixels; decoded at reduced size",
+            max_pixels=MAX_PIXELS // 10**6,
+        ),
     ),
-    "tiny": ("warning", f"smaller than {TINY} pixels on a side"),
+    "tiny": ("warning", tr("smaller than {tiny} pixels on a side", tiny=TINY)),
 }
 
 # What `quality.find_odd_images` finds, after "12 images are".
@@ -195,9 +198,12 @@ def _balance(counts: dict[str, dict[str, int]]) -> Iterator[AuditFinding]:
         return
     most, least = max(totals, key=totals.__getitem__), min(totals, key=totals.__getitem__)
     if totals[most] > IMBALANCE * totals[least]:
-        message = (
-            f"Classes are unbalanced: {safe_text(most)} has {plural(totals[most], 'image')}, "
-            f"{safe_text(least)} {totals[least]:,}."
+        message = tr(
+            "Classes are unbalanced: {most} has {images}, {least} {total:,}.",
+            most=safe_text(most),
+            images=plural(totals[most], "image"),
+            least=safe_text(least),
+            total=totals[least],
         )
         yield AuditFinding("imbalance", "warning", message)
     if few := natural_sorted(label for label, total in totals.items() if total < FEW_IMAGES):

@@ -67,7 +67,7 @@ def assign(
         notes = [*_group_notes(usable, splits, spec.parts), *_near_notes(splits, near)]
         return SplitAssignment(splits, tuple(notes))
     splits = {record.path: record.split for record in usable}
-    notes = ["The split in the data is kept as it is."]
+    notes = [tr("The split in the data is kept as it is.")]
     missing = [part for part in SPLITS if part not in splits.values()]
     if "validation" in missing and spec.validation:
         training = [record for record in usable if record.split == "train"]
@@ -76,8 +76,11 @@ def assign(
         splits.update(taken)
         count = sum(1 for split in taken.values() if split == "validation")
         notes = [
-            "The split in the data is kept; it has no validation part, so "
-            f"{plural(count, 'image')} of the training part were taken for validation."
+            tr(
+                "The split in the data is kept; it has no validation part, so {images} of "
+                "the training part were taken for validation.",
+                images=plural(count, "image"),
+            )
         ]
         if unused := sum(1 for split in taken.values() if split is None):
             notes.append(
@@ -240,7 +243,7 @@ def _refuse_empty_classes(records: Sequence[ScanRecord], usable: list[ScanRecord
     trained = {r.label for r in usable if not user_split or r.split == "train"}
     lacking = natural_sorted({record.label for record in records} - trained)
     if lacking:
-        where = " in the training part" if user_split else ""
+        where = " " + tr("in the training part") if user_split else ""
         raise UserError(
             tr(
                 "{class_hass} no usable image{where}: {examples}.",
@@ -258,7 +261,7 @@ def _refuse_empty_classes(records: Sequence[ScanRecord], usable: list[ScanRecord
 def _too_few(label: str, images: int, fractions: Fractions) -> UserError:
     train, validation, test = fractions
     if train is None:
-        required = f"{validation} for validation and 1 to train on"
+        required = tr("{validation} for validation and 1 to train on", validation=validation)
         remedy = "--set data.split.validation=0.15"
     else:
         counts = [int(part) for part in (train, validation, test) if part]

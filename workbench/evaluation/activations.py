@@ -163,7 +163,12 @@ def _of_units(layer: str, output: np.ndarray) -> Activations:
     picture = tile_images([shown.reshape(rows, columns)])
     dead = int((output == 0).sum())
     summary = (
-        f"{layer}: {plural(len(output), 'unit')}, in rows of {columns}, from the top left",
+        tr(
+            "{layer}: {units}, in rows of {columns}, from the top left",
+            layer=layer,
+            units=plural(len(output), "unit"),
+            columns=columns,
+        ),
         f"{dead} of them zero for this image",
     )
     return Activations(layer, picture, picture, (), dead, summary)

@@ -161,7 +161,9 @@ def suggest(losses: Sequence[float], steps: int) -> Suggestion:
     start = smoothed[WARM_UP]
     fall, noise = start - smoothed[lowest], _noise(losses[: lowest + 1])
     if fall < MIN_FALL * start or fall < FAINT * noise:
-        why = f"the smoothed loss falls by {fall:.3g} of {start:.3g} only"
+        why = tr(
+            "the smoothed loss falls by {fall:.3g} of {start:.3g} only", fall=fall, start=start
+        )
         if fall >= MIN_FALL * start:
             why += f", and batches differ so much that it is uncertain by {noise:.2g}"
         return _nothing(fall, noise, why)
@@ -205,8 +207,8 @@ def _sure(sureness: str) -> str:
 
 def _nothing(fall: float, noise: float, why: str) -> Suggestion:
     lines = (
-        f"No rate stands out: {why}.",
-        "Keep the preset's rate, or try again with more steps or larger batches.",
+        tr("No rate stands out: {why}.", why=why),
+        tr("Keep the preset's rate, or try again with more steps or larger batches."),
     )
     return Suggestion("none", None, None, None, fall, noise, lines)
 

@@ -21,7 +21,7 @@ METRICS = {
 SHORT_TITLES = {
     ACCURACY: "acc",
     "macro_f1": "F1",
-    "balanced_accuracy": "bal acc",
+    "balanced_accuracy": tr("bal acc"),
     "top5_accuracy": "top-5",
     "auc": "AUC",
 }

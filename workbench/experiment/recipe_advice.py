@@ -65,7 +65,7 @@ def _gradual(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
             "same as at once: training.unfreeze_epochs has no effect."
         ),
         (
-            format_setting("training.unfreeze", "at once"),
+            format_setting("training.unfreeze", tr("at once")),
             format_setting("training.unfreeze_epochs", 2),
         ),
         tr("at once"),

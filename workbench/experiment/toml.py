@@ -29,7 +29,7 @@ Tree = dict[str, Any]
 MAX_BYTES = 32 * 1024
 MAX_LEVELS = 16  # of nested tables and lists; a spec needs four
 MAX_ERRORS = 20  # listed one by one
-_TOO_DEEP = f"its tables or lists are nested more than {MAX_LEVELS} deep"
+_TOO_DEEP = tr("its tables or lists are nested more than {max_levels} deep", max_levels=MAX_LEVELS)
 _LONG_NUMBER = tr("a number of thousands of digits")
 
 
@@ -279,7 +279,7 @@ def _unknown_key(location: tuple[str, ...]) -> str:
     parent = field_at(location[:-1]) or {}
     known = list(parent.get("properties", {}))
     close = difflib.get_close_matches(location[-1], known, n=1) or _elsewhere(location[-1])
-    guess = f" Did you mean {close[0]!r}?" if close else ""
+    guess = " " + tr("Did you mean {close}?", close=repr(close[0])) if close else ""
     table = f"in [{'.'.join(location[:-1])}]" if location[:-1] else "at the top"
     return tr(
         "{location}: unknown key.{guess} Allowed {table}: {known}.",

@@ -91,7 +91,7 @@ def gpu_labels(gpus: Iterable[Gpu]) -> str:
 def join_names(names: list[str]) -> str:
     """Return "a, b and c"; of more than five, the first four and how many more."""
     if len(names) > 5:
-        names = [*names[:4], f"{len(names) - 4} more"]
+        names = [*names[:4], tr("{names} more", names=len(names) - 4)]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
@@ -146,7 +146,7 @@ def describe_outcome(went: ProbeOutcome) -> str:
         case "garbled":
             return tr("gave no readable report")
     message = quote(last_line(went.stderr))
-    return f"failed: {message}" if message else f"failed {detail}".rstrip()
+    return tr("failed: {message}", message=message) if message else f"failed {detail}".rstrip()
 
 
 def system_of(facts: Facts) -> System:
@@ -223,7 +223,7 @@ def _unfinished_step(facts: Facts) -> StepFailure | None:
     device = re.search(r"\b(cpu|gpu):\d+\b", current)
     if not (end and device and facts.framework):
         return None
-    last = StepFailure(device[0], "jit" in current, f"the process ended {end}")
+    last = StepFailure(device[0], "jit" in current, tr("the process ended {end}", end=end))
     reported = [(s.device, s.jit) for s in facts.framework.steps if s.error]
     return None if (last.device, last.jit) in reported else last
 

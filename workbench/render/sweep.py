@@ -91,8 +91,8 @@ def sweep_table(rows: Sequence[TrialRow], metric: str, width: int = 0) -> str:
     """Return the lines of the table, without some columns if they are wider than `width`."""
     names = short_keys(rows)
     headers = [
-        *names.values(), tr("val {short_title}", short_title=SHORT_TITLES[metric]), "95 %", tr("to best"), tr("95 % of it"), tr("test acc"),
-        tr("time"), tr("state"),
+        *names.values(), tr("val {short_title}", short_title=SHORT_TITLES[metric]), "95 %",
+        tr("to best"), tr("95 % of it"), tr("test acc"), tr("time"), tr("state"),
     ]  # fmt: skip
     cells = []
     for row in rows:

@@ -76,7 +76,7 @@ def describe_silence(history: History, now: float) -> str:
     """Describe a run on another machine: the machine, and the time of its last event."""
     host, sign = safe_text(history.worker.host if history.worker else ""), history.last_sign
     if sign is None:
-        return f"on {host}"
+        return tr("on {host}", host=host)
     if sign > now:  # a clock was set back, or theirs is ahead
         return tr(
             "on {host}, last sign of life {sign} ahead of this clock",
@@ -136,7 +136,7 @@ def _describe_memory(machine: MachineSample | None) -> str:
 
 
 def _first_line(message: str) -> str:
-    return safe_text(message.split("\n", 1)[0].strip()).rstrip(".") or "no reason was recorded"
+    return safe_text(message.split("\n", 1)[0].strip()).rstrip(".") or tr("no reason was recorded")
 
 
 def _describe_epoch(history: History, index: int, epoch: int, after: bool = False) -> str:
@@ -253,7 +253,7 @@ def run_state(
         return RunState(history.phase, False, silence, other_host=other_host)
     resume = _describe_next(folder, spec, history)
     if other_host:
-        resume = f"asks whether it has ended, and {resume}"
+        resume = tr("asks whether it has ended, and {resume}", resume=resume)
     why = describe_interruption(history, now, here)
     return RunState("interrupted", True, why, resume, other_host)
 
@@ -278,7 +278,11 @@ def summarize(
         state = run_state(folder, spec, history, locked, now, job=job)
     except OSError as error:
         history = History()
-        state = RunState("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")
+        state = RunState(
+            "interrupted",
+            False,
+            tr("cannot be read: {strerror}", strerror=safe_text(error.strerror)),
+        )
     return make_summary(folder, spec, history, state)
 
 

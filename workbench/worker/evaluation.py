@@ -113,7 +113,7 @@ def export(request: Request, events: JobEvents) -> dict[str, Any]:
     np.save(request["answers"], expected)
     folder = Path(request["folder"])
     for name in request["formats"]:
-        events.send("progress", phase=f"write {name}", done=0, total=0)
+        events.send("progress", phase=tr("write {name}", name=name), done=0, total=0)
         export_model(name, loaded, folder)
     for name, content in metadata_files(loaded).items():
         write_atomic(folder / name, content)

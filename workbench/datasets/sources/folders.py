@@ -287,7 +287,9 @@ def _flat_names(here: Folder, labels: dict[str, str], skipped: SkippedFiles) -> 
     _skip_others(here, set(), skipped)
     if all(split_name(label) for label in labels.values()):  # train_1.jpg, test_1.jpg
         found = format_examples(sorted(set(labels.values())))
-        message = f"The labels, {found}, are names of splits; if so, the classes are unknown."
+        message = tr(
+            "The labels, {found}, are names of splits; if so, the classes are unknown.", found=found
+        )
         skipped.warnings.append(SourceWarning(LAYOUT, message))
     if named := splits_in_names(set(labels.values())):  # train_cat.0.jpg, test_cat.7.jpg, ...
         items = [Item(image, named[label][1], named[label][0]) for image, label in labels.items()]
@@ -329,9 +331,10 @@ def _skip_others(here: Folder, used: set[str], skipped: SkippedFiles) -> None:
         others = others_below(here.path / name, skipped.walk, f"{here.below(name)}/")
         skipped.others += others
         if other_images(others) or any(not file_kind(path) for path in others):
-            message = (
-                f"{safe_text(here.below(name))} holds no image that can be read, so it is not a "
-                f"class: {format_kinds(others)}."
+            message = tr(
+                "{below} holds no image that can be read, so it is not a class: {others}.",
+                below=safe_text(here.below(name)),
+                others=format_kinds(others),
             )
             skipped.warnings.append(SourceWarning(NOT_READ, message, tuple(others)))
         else:

@@ -69,7 +69,7 @@ class SkippedFiles:
         """Count a file."""
         self.seen += 1
         if self.seen % _PROGRESS_EVERY == 0:
-            self.progress("look through the folder", self.seen, 0)
+            self.progress(tr("look through the folder"), self.seen, 0)
 
     def all_notes(self) -> tuple[str, ...]:
         """Return sentences about everything that is not an image of the data set."""
@@ -298,9 +298,9 @@ def nothing_fits(here: Folder, walk: Walk) -> UserError:
         else "",
     ]
     contents = " and ".join(part for part in found if part)
-    what = f"holds {contents}, but no images" if contents else "is empty"
+    what = tr("holds {contents}, but no images", contents=contents) if contents else tr("is empty")
     if others := other_images(others_below(here.path, walk)):
-        what += f" that can be read: {format_kinds(others)}"
+        what += " " + tr("that can be read: {others}", others=format_kinds(others))
     return UserError(
         tr("The folder {here_path} {what}.", here_path=safe_text(here.path), what=what), ACCEPTED
     )

@@ -152,7 +152,9 @@ def _read_file(path: Path, skipped: SkippedFiles) -> Source:
         return read_csv_table(path, skipped)
     if path.suffix.lower() == ".npz":
         return read_npz(path, skipped)
-    what = "is a single image" if is_image(path.name) else "is neither a CSV nor an npz file"
+    what = (
+        tr("is a single image") if is_image(path.name) else tr("is neither a CSV nor an npz file")
+    )
     raise UserError(
         tr("{path} {what}, so it gives no images with labels.", path=safe_text(path), what=what),
         ACCEPTED,

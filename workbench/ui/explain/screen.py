@@ -82,9 +82,15 @@ class ExplainScreen(RunScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("h", "explain('gradcam')", "Grad-CAM", id="explain.gradcam", tooltip=tr("a heatmap")),
         Binding(
-            "F", "explain('filters')", tr("Filters"), key_display="F", id="explain.filters",
+            "h", "explain('gradcam')", "Grad-CAM", id="explain.gradcam", tooltip=tr("a heatmap")
+        ),
+        Binding(
+            "F",
+            "explain('filters')",
+            tr("Filters"),
+            key_display="F",
+            id="explain.filters",
             tooltip=tr("their patterns"),
         ),
         Binding(
@@ -96,9 +102,14 @@ class ExplainScreen(RunScreen):
         ),
         Binding("i", "image", tr("Image"), id="explain.image", tooltip=tr("another image")),
         Binding(
-            "L", "label", tr("Label"), key_display="L", id="explain.label", tooltip=tr("of Grad-CAM")
+            "L",
+            "label",
+            tr("Label"),
+            key_display="L",
+            id="explain.label",
+            tooltip=tr("of Grad-CAM"),
         ),
-    ]  # fmt: skip
+    ]
 
     def __init__(self, run: str) -> None:
         super().__init__(run)
