@@ -309,7 +309,7 @@ def _other_backend(facts: Facts, place: str, by_file: bool) -> str:
         ways.append("export KERAS_BACKEND=tensorflow" if by_file else "unset KERAS_BACKEND")
     elif installed:
         ways.append(f"export KERAS_BACKEND={installed[0]}")
-    return tr("; or") + " ".join(ways) or tr("pip install tensorflow; unset KERAS_BACKEND")
+    return "; or ".join(ways) or "pip install tensorflow; unset KERAS_BACKEND"
 
 
 def _not_started(facts: Facts, went: ProbeOutcome) -> Finding:
