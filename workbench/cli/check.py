@@ -14,7 +14,7 @@ from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import format_gib, format_seconds, safe_text, table
+from workbench.text import cell_width, format_gib, format_seconds, pad_cells, safe_text, table
 
 if TYPE_CHECKING:
     from workbench.machine.check import MachineReport
@@ -86,9 +86,9 @@ def summary_lines(report: "MachineReport", graphics: "Graphics | None" = None) -
     facts = rows(report.facts, report.benchmarks)
     if graphics is not None:
         facts.append((tr("pictures"), graphics.describe()))
-    width = max(len(label) for label, _ in facts)
+    width = max(cell_width(label) for label, _ in facts)
     for label, text in facts:
-        lines += _hanging(f"{label:<{width}}  ", text)
+        lines += _hanging(pad_cells(label, width) + "  ", text)
     return lines
 
 

@@ -17,7 +17,7 @@ from workbench.cli.options import (
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import format_bytes, plural, safe_text, table
+from workbench.text import format_bytes, pad_cells, plural, safe_text, table
 
 
 @dataclass(frozen=True)
@@ -192,12 +192,11 @@ def get(workspace: Workspace, name: str | None) -> None:
     if name is None:
         for key, entry in CATALOGUE.items():
             size = format_bytes(entry.download_size) if entry.files else tr("no download")
-            echo(
-                f"{key:<14} {size:>11}  {entry.images:>6,} images, "
-                f"{len(entry.classes):>2} classes  {entry.about}"
-            )
+            images = pad_cells(plural(entry.images, "image"), 13, "r")
+            classes = pad_cells(plural(len(entry.classes), "class", "classes"), 10, "r")
+            echo(f"{key:<14} {pad_cells(size, 11, 'r')}  {images}, {classes}  {entry.about}")
             for check in dict.fromkeys(file.verification for file in entry.files):
-                echo(tr("{value:<14} checked: {check}", value="", check=check))
+                echo(f"{'':<14} " + tr("checked: {check}", check=check))
         return
     with progress_bar() as progress:
         path = fetch(name, workspace, progress)

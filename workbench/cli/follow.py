@@ -47,7 +47,7 @@ from workbench.runs.lock import is_locked
 from workbench.runs.slurm import read_job, resume_arguments
 from workbench.runs.slurm_state import log_path
 from workbench.runs.state import half_batch, hint_with_command, summarize
-from workbench.text import format_seconds, plural, safe_lines, safe_text
+from workbench.text import format_seconds, pad_cells, plural, safe_lines, safe_text
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
@@ -99,8 +99,8 @@ def launch_run(
         for doubt in doubts:
             echo(tr("warning {doubt}", doubt=doubt), err=True)
         for note in notes:
-            label = "gpu" if note.startswith("GPU ") else "note"
-            echo(f"{label:<6} {note}", err=True)
+            label = "gpu" if note.startswith("GPU ") else tr("note")
+            echo(f"{pad_cells(label, 6)} {note}", err=True)
 
 
 def watch(
@@ -386,8 +386,11 @@ class EventPrinter:
 
 def _columns(epoch: str, metrics: Sequence[str], time: str) -> str:
     """Format a line of the table of epochs, within 80 columns."""
-    cells = (f"{value:>{max(len(name), 7)}}" for name, value in zip(METRICS, metrics, strict=True))
-    return f"{epoch:>9}  {'  '.join(cells)}  {time}"
+    cells = (
+        pad_cells(value, max(len(name), 7), "r")
+        for name, value in zip(METRICS, metrics, strict=True)
+    )
+    return f"{pad_cells(epoch, 9, 'r')}  {'  '.join(cells)}  {time}"
 
 
 def _expected(event: StageStarted) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workbench.bases.kinds import window_output
 from workbench.messages import tr
-from workbench.text import plural
+from workbench.text import pad_cells, plural
 
 FOLDER = Path(__file__).parent / "en"
 PICTURE_COLUMNS, PICTURE_ROWS = 54, 10  # beside the list of concepts on 80 columns
@@ -108,10 +108,13 @@ class Windows:
 
     def lines(self, utf8: bool = True) -> list[str]:
         """Return formula, pixels, windows at their places and output map: at most 7 lines."""
-        drawn = [f"{'output':<{LABEL}}{self.formula()}", self._row("pixels", self._pixels())]
+        drawn = [
+            pad_cells(tr("output"), LABEL) + self.formula(),
+            self._row(tr("pixels"), self._pixels()),
+        ]
         drawn += [self._row(*self._window(n)) if n else self._row("", "...") for n in self._shown()]
         if self.output:
-            drawn.append(f"{'map':<{LABEL}}{self.result()}")
+            drawn.append(pad_cells(tr("map"), LABEL) + self.result())
         return drawn if utf8 else [to_ascii(line) for line in drawn]
 
     def _shown(self) -> list[int]:
@@ -139,7 +142,7 @@ class Windows:
         elif len(cells) > STRIP:
             half = (STRIP - 3) // 2
             cells = f"{cells[:half]}...{cells[-half:]}"
-        return f"{label:<{LABEL}}{cells}".rstrip()
+        return (pad_cells(label, LABEL) + cells).rstrip()
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ from workbench.experiment.metrics import METRICS, SCORES
 from workbench.messages import tr
 from workbench.runs.score import format_scores
 from workbench.text import (
+    cut_cells,
     format_accuracy,
     format_interval,
     format_seconds,
+    pad_cells,
     plural,
     safe_text,
     table,
@@ -323,6 +325,6 @@ def _column_width(runs: int, room: int) -> int:
 def _add_row(
     text: Text, key: str, values: Sequence[object], width: int, style: str, before: str = "\n"
 ) -> None:
-    text.append(f"{before}{safe_text(key, MOST_KEY):<{MOST_KEY}}", "dim")
-    cells = [f"{'':{GAP}}{format_value(value, width):<{width}}" for value in values]
+    text.append(before + pad_cells(cut_cells(safe_text(key, MOST_KEY), MOST_KEY), MOST_KEY), "dim")
+    cells = [" " * GAP + pad_cells(format_value(value, width), width) for value in values]
     text.append("".join(cells).rstrip(), style)

@@ -10,7 +10,7 @@ from workbench.lessons.lesson import BarPlot, CurvePlot, Lesson, LessonResults
 from workbench.messages import tr
 from workbench.render.marks import bar
 from workbench.render.plot import PlotOptions, Series, plot
-from workbench.text import format_seconds, plural, safe_text, table
+from workbench.text import cell_width, format_seconds, pad_cells, plural, safe_text, table
 
 COLORS = ("#5fafd7", "#d7af5f", "#87d787", "#ff8787", "#8787af")
 MARKERS = "*o+x#"
@@ -169,12 +169,12 @@ def format_lesson_picture(
 
 
 def _bars(picture: BarPlot, width: int, utf8: bool) -> Text:
-    longest = max(len(name) for name, _, _ in picture.rows)
+    longest = max(cell_width(name) for name, _, _ in picture.rows)
     most = max(value for _, value, _ in picture.rows) or 1.0
-    room = width - longest - max(len(shown) for _, _, shown in picture.rows) - 4
+    room = width - longest - max(cell_width(shown) for _, _, shown in picture.rows) - 4
     cells = max(min(room, BAR_WIDTH), 1)
     lines = [
-        f"{name:<{longest}}  {bar(value / most, cells, utf8)}  {shown}"
+        f"{pad_cells(name, longest)}  {bar(value / most, cells, utf8)}  {shown}"
         for name, value, shown in picture.rows
     ]
     return Text("\n".join([picture.title, *lines]))

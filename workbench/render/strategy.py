@@ -22,7 +22,7 @@ from workbench.messages import tr
 from workbench.render.bases import base_choices, describe_base
 from workbench.render.plot import PlotOptions, Series
 from workbench.runs.results import reference_images
-from workbench.text import format_bytes, format_seconds, plural, safe_text
+from workbench.text import format_bytes, format_seconds, pad_cells, plural, safe_text
 
 UNKNOWN_TIME = tr("not measured yet: press m on home")
 _LABEL = 6  # cells
@@ -87,10 +87,10 @@ def strategy_details(
             text.append_text(_resources(cost))
         text.append("\n").append_text(_time(cost))
         if cost.deadline:
-            text.append(f"\n{'until':<{_LABEL}}", style="dim")
+            text.append("\n" + pad_cells(tr("until"), _LABEL), style="dim")
             text.append(cost.deadline, style="not dim")
     if reference := REFERENCE_ACCURACY.get(preset):
-        text.append(f"\n{'book':<{_LABEL}}", style="dim")
+        text.append("\n" + pad_cells(tr("book"), _LABEL), style="dim")
         text.append("-" if reference.book is None else f"{reference.book:.3f}")
         text.append(
             " " + tr("on {reference_images}", reference_images=reference_images(preset)),
@@ -120,7 +120,11 @@ def describe_start(spec: ExperimentSpec, cost: Forecast | None) -> str:
     stages = plural(len(cost.costs), "stage") if cost else ""
     duration = ""
     if cost and cost.total is not None:
-        duration = f", at most about {format_seconds(cost.total)} on {cost.device}"
+        duration = tr(
+            ", at most about {total} on {device}",
+            total=format_seconds(cost.total),
+            device=cost.device,
+        )
     fitted = (
         "\n" + tr("For its deadline: {deadline}.", deadline=cost.deadline)
         if cost and cost.deadline
@@ -139,7 +143,7 @@ def describe_start(spec: ExperimentSpec, cost: Forecast | None) -> str:
 def _stage(cost: StageCost) -> Text:
     """Return two lines of 46 cells, the room in a terminal of 80."""
     stage = cost.stage
-    text = Text(f"{'stage' if stage.index == 0 else '':<{_LABEL}}", style="dim")
+    text = Text(pad_cells(tr("stage") if stage.index == 0 else "", _LABEL), style="dim")
     text.append(f"{stage.index + 1} {safe_text(stage.name, 30)}", style="bold not dim")
     epochs = tr("at once") if stage.is_solved else plural(stage.epochs, "epoch")
     text.append(f", {epochs}\n{'':<{_LABEL}}", style="not dim")
@@ -166,7 +170,7 @@ def _resources(cost: Forecast) -> Text:
     kept = cost.cached_bytes
     if kept:
         once = sum(one.prefix for one in cost.seconds)
-        text.append(f"\n{'base':<{_LABEL}}", style="dim")
+        text.append("\n" + pad_cells(tr("base"), _LABEL), style="dim")
         text.append(
             tr("runs once an image, {kept} on disk", kept=format_bytes(kept)), style="not dim"
         )
@@ -174,14 +178,14 @@ def _resources(cost: Forecast) -> Text:
             tr(", {once} of the time", once=format_seconds(once)) if once else "", style="not dim"
         )
     memory = max(stage.memory_bytes for stage in cost.costs)
-    text.append(f"\n{'needs':<{_LABEL}}", style="dim")
+    text.append("\n" + pad_cells(tr("needs"), _LABEL), style="dim")
     return text.append(
         tr("{memory} of memory or more", memory=format_bytes(memory)), style="not dim"
     )
 
 
 def _time(cost: Forecast) -> Text:
-    text = Text(f"{'time':<{_LABEL}}", style="dim")
+    text = Text(pad_cells(tr("time"), _LABEL), style="dim")
     if cost.total is None:
         return text.append(UNKNOWN_TIME, style="not dim")
     return text.append(

@@ -20,7 +20,7 @@ from workbench.text import safe_text
 from workbench.ui.base import BaseApp, T
 
 ROOM = 66  # cells of a run's line
-SHOWN = (tr("state"), tr("run"), tr("strategy"), tr("acc"))  # of home's columns
+SHOWN = ("state", "run", "strategy", "acc")  # of home's columns
 MARKED, UNMARKED = "[x]", "[ ]"
 LEGEND = tr("{validation}: on validation images", validation=VALIDATION)
 

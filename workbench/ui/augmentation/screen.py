@@ -20,7 +20,7 @@ from workbench.experiment.augmentation import AugmentationSpec
 from workbench.experiment.presets import BOOK_AUGMENTATION
 from workbench.messages import tr
 from workbench.render.strategy import format_key_value
-from workbench.text import format_shape, safe_text
+from workbench.text import format_shape, pad_cells, safe_text
 from workbench.ui.augmentation.preview import (
     KEYS,
     TABLE,
@@ -267,7 +267,7 @@ class AugmentationScreen(WorkbenchScreen):
             value = settings.value(key)
             name = key.replace("_", " ")
             shown = tr("on") if value is True else format_key_value(value or "-")
-            text = Text(f"{name}{shown:>{LIST_WIDTH - len(name)}}", no_wrap=True)
+            text = Text(name + pad_cells(shown, LIST_WIDTH - len(name), "r"), no_wrap=True)
             if value and key != "fill":
                 text.stylize(f"bold {accent}", len(name))
             options.replace_option_prompt_at_index(number, text)

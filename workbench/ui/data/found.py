@@ -28,7 +28,7 @@ from workbench.experiment.sections import DataSpec
 from workbench.messages import tr
 from workbench.render.half_blocks import read_picture
 from workbench.render.marks import bar
-from workbench.text import format_bytes, format_shape, plural, safe_text
+from workbench.text import format_bytes, format_shape, pad_cells, plural, safe_text
 from workbench.ui.base import BaseApp
 from workbench.ui.data.panes import FindingList, SplitField
 from workbench.ui.widgets.picture import Picture
@@ -138,9 +138,9 @@ def format_steps(image: ImageSteps, network: str) -> Text:
     text.append(safe_text(image.path.name, 18), style="not dim")
     text.append(" " + tr("for {network}", network=network))
     for step in image.steps:
-        text.append(f"\n{step.name:<{_NAME}} ", style="bold not dim")
+        text.append(f"\n{pad_cells(step.name, _NAME)} ", style="bold not dim")
         result = safe_text(step.result, 60)
-        line = f"{result:<{_RESULT}} {step.values}" if step.values else result
+        line = f"{pad_cells(result, _RESULT)} {step.values}" if step.values else result
         text.append(line, style="not dim")
     return text
 

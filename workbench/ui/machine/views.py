@@ -23,7 +23,7 @@ from workbench.machine.facts import Gpu
 from workbench.machine.finding import Finding
 from workbench.messages import tr
 from workbench.render.marks import bar
-from workbench.text import format_gib, format_seconds, plural, safe_lines, safe_text
+from workbench.text import format_gib, format_seconds, pad_cells, plural, safe_lines, safe_text
 
 PROCESSES = 3  # shown for each GPU; of more only their number
 BAR = 14  # cells
@@ -115,7 +115,7 @@ def facts_table(report: MachineReport) -> Table:
 
 def describe_age(seconds: float) -> str:
     """Return the age of a report."""
-    return f"{format_seconds(seconds)} ago" if seconds >= 60 else tr("just now")
+    return tr("{age} ago", age=format_seconds(seconds)) if seconds >= 60 else tr("just now")
 
 
 def format_details(report: MachineReport) -> Text:
@@ -127,13 +127,14 @@ def format_details(report: MachineReport) -> Text:
                 tr("follows from: {what}", what=finding.what) + "\n", "dim"
             )
     text.append("\n" if text else "")
-    text.append(f"{'probe':<12}{'':<10}{'took':>8}\n", "dim")
+    text.append(f"{pad_cells(tr('probe'), 22)}{pad_cells(tr('took'), 8, 'r')}\n", "dim")
     for name, outcome in report.facts.outcomes.items():
-        took = format_seconds(outcome.seconds)
-        text.append(f"{safe_text(name, 11):<12}{outcome.status:<10}{took:>8}  {outcome.detail}\n")
+        took = pad_cells(format_seconds(outcome.seconds), 8, "r")
+        start = f"{safe_text(name, 11):<12}{outcome.status:<10}"
+        text.append(f"{start}{took}  {outcome.detail}\n")
     for name, outcome in report.facts.outcomes.items():
         if outcome.stderr:
-            text.append(f"\n{safe_text(name, 11)} printed\n", "bold")
+            text.append("\n" + tr("{name} printed", name=safe_text(name, 11)) + "\n", "bold")
             text.append(f"{safe_lines(outcome.stderr)}\n")
     return text
 
@@ -154,7 +155,7 @@ def format_gauges(sample: live.Gauges, column: bool, styles: TextStyle) -> Text:
         _gpu(text, gpu, column, styles)
     if not sample.nvml.gpus:
         reason = f": {safe_text(sample.nvml.error, 60)}" if sample.nvml.error else ""
-        text.append(f"{'gpu':<9}none{reason}\n", "dim")
+        text.append(pad_cells("gpu", 9) + tr("none") + f"{reason}\n", "dim")
     if sample.silent > live.PATIENCE:
         silence = format_seconds(round(sample.silent))
         text.append(
@@ -197,12 +198,10 @@ def _pair(
 ) -> None:
     """Append use, and used and total bytes of memory, on two lines or on one."""
     (share, value), (used, total) = use, memory
-    _gauge(text, f"{label:<9}", share, value if column else f"{value:<13}", styles)
-    label, held = (
-        "\n  memory " if column else "memory ",
-        f"{used / 2**30:.1f} of {format_gib(total)}",
-    )
-    _gauge(text, label, used / total if total else 0.0, held, styles)
+    _gauge(text, f"{label:<9}", share, value if column else pad_cells(value, 13), styles)
+    held = tr("{used:.1f} of {total}", used=used / 2**30, total=format_gib(total))
+    label = pad_cells(tr("memory"), 7)
+    _gauge(text, f"\n  {label}" if column else label, used / total if total else 0.0, held, styles)
     text.append("\n")
 
 
