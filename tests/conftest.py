@@ -14,7 +14,8 @@ from ssh_server import commands, there
 from waiting import GUARD
 from web_server import WebServer, web_server
 
-os.environ["WORKBENCH_LANG"] = "en"  # before anything is translated; processes inherit it
+# Before anything is translated; processes that tests start inherit it.
+os.environ["WORKBENCH_LANG"] = os.environ.pop("TESTS_LANGUAGE", "en")
 
 from workbench.bases import weights
 from workbench.paths import Workspace

@@ -50,6 +50,17 @@ def tr(sentence: str, /, **values: object) -> str:
         return sentence.format(**values)
 
 
+@cache
+def _originals() -> dict[str, str]:
+    pairs = getattr(catalogue(), "_catalog", {}).items()
+    return {text: english for english, text in pairs if isinstance(english, str)}
+
+
+def in_english(text: str) -> str:
+    """Return the English of a translated text without values, the text itself for any other."""
+    return _originals().get(text, text)
+
+
 def tr_plural(one: str, many: str, count: int) -> str:
     """Return a counted thing in the form that its number takes in the language of the reader.
 

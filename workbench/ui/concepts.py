@@ -248,4 +248,4 @@ def _heading(text: str) -> Option:
 
 
 def _title(name: str) -> str:
-    return name.replace("-", " ")
+    return CONCEPTS[name].label

@@ -18,7 +18,7 @@ from textual.screen import ActiveBinding, Screen
 from textual.widgets import HelpPanel, Static
 
 from workbench.content.concepts import CONCEPTS
-from workbench.messages import tr
+from workbench.messages import current_language, in_english, tr
 from workbench.runs.sweep_record import LADDER, SWEEP
 from workbench.runs.trash import TrashedRun, list_trash
 from workbench.runs.watch import Runs, RunView
@@ -115,6 +115,7 @@ def _plain(text: str) -> str:
 def _score(words: Sequence[str], command: SystemCommand) -> int:
     """Return a score, higher for words of the title and for word starts; 0 if one is missing."""
     title, help_text = f" {_plain(command.title)}", f" {_plain(command.help)}"
+    help_text += f" {_plain(_in_english(command))}"
     total = 0
     for word in words:
         start = f" {word}"
@@ -123,6 +124,15 @@ def _score(words: Sequence[str], command: SystemCommand) -> int:
             return 0
         total += points
     return total
+
+
+def _in_english(command: SystemCommand) -> str:
+    """Return what a command is called in English, for those who know it from there."""
+    if current_language() == "en":
+        return ""
+    concepts = {concept.label: concept.english for concept in CONCEPTS.values()}
+    parts = (command.title, *command.title.split(": "))
+    return " ".join(concepts.get(part) or in_english(part) for part in parts)
 
 
 def list_commands(app: BaseApp, screen: Screen[object]) -> Iterator[SystemCommand]:
@@ -137,9 +147,7 @@ def list_commands(app: BaseApp, screen: Screen[object]) -> Iterator[SystemComman
         for name, concept in CONCEPTS.items():
             explain = partial(app.open, "concepts", (name,))
             help_text = f"{concept.title} - {concept.text}"
-            yield SystemCommand(
-                tr("Explain: {name}", name=name.replace("-", " ")), help_text, explain
-            )
+            yield SystemCommand(tr("Explain: {name}", name=concept.label), help_text, explain)
 
 
 def _key_commands(app: BaseApp, screen: Screen[object]) -> dict[str, SystemCommand]:
