@@ -266,7 +266,7 @@ class AugmentationScreen(WorkbenchScreen):
         for number, key in enumerate(KEYS):
             value = settings.value(key)
             name = key.replace("_", " ")
-            shown = tr("on") if value is True else format_key_value(value or "-")
+            shown = "on" if value is True else format_key_value(value or "-")
             text = Text(name + pad_cells(shown, LIST_WIDTH - len(name), "r"), no_wrap=True)
             if value and key != "fill":
                 text.stylize(f"bold {accent}", len(name))
