@@ -243,7 +243,7 @@ def _writable(folders: list[Path], file: WeightsFile) -> Path:
             existing = existing.parent
         if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
             return folder
-    tried = " nor ".join(safe_text(folder, 2000) for folder in folders)
+    tried = tr(" nor ").join(safe_text(folder, 2000) for folder in folders)
     raise UserError(
         tr("{file_name} is to be downloaded, but ", file_name=file.name)
         + (

@@ -229,7 +229,7 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
             )
             if len(cost.passes) < len(stage.passes):
                 views += tr(", without those of stage {before}", before=stage.index)
-            time = f", about {format_seconds(took.prefix)}" if took else ""
+            time = tr(", about {time}", time=format_seconds(took.prefix)) if took else ""
             size = format_bytes(disk)
             lines.append(
                 tr(

@@ -102,7 +102,7 @@ class Windows:
         """Return the change of a square map: 7x7 -> 5x5, 25 values."""
         size, out = self.size, self.output
         note = (
-            plural(self.unseen, "pixel") + " unseen"
+            tr("{pixels} unseen", pixels=plural(self.unseen, "pixel"))
             if self.unseen
             else tr("{out:,} values", out=out * out)
         )

@@ -156,14 +156,22 @@ def _near_notes(splits: dict[str, str | None], near: NearPairs) -> Iterator[str]
     apart = sum(one != other for one, other in placed)
     if placed:
         yield (
-            f"{plural(len(placed), 'pair')} of images that look nearly the same: "
-            f"{len(placed) - apart:,} kept on one side of the split, in groups of at most "
-            f"{MAX_GROUP} images; {apart:,} on two sides, beyond that bound."
+            tr(
+                "{pairs} of images that look nearly the same: {placed:,} kept on one side "
+                "of the split, in groups of at most {max_group} images; {apart:,} on two "
+                "sides, beyond that bound.",
+                pairs=plural(len(placed), "pair"),
+                placed=len(placed) - apart,
+                max_group=MAX_GROUP,
+                apart=apart,
+            )
         )
     if not near.complete:
         yield (
-            "There are too many similar images to compare all of them: more near copies may be "
-            "on two sides of the split."
+            tr(
+                "There are too many similar images to compare all of them: more near "
+                "copies may be on two sides of the split."
+            )
         )
 
 

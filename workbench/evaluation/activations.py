@@ -169,7 +169,7 @@ def _of_units(layer: str, output: np.ndarray) -> Activations:
             units=plural(len(output), "unit"),
             columns=columns,
         ),
-        f"{dead} of them zero for this image",
+        tr("{dead} of them zero for this image", dead=dead),
     )
     return Activations(layer, picture, picture, (), dead, summary)
 

@@ -165,7 +165,9 @@ def suggest(losses: Sequence[float], steps: int) -> Suggestion:
             "the smoothed loss falls by {fall:.3g} of {start:.3g} only", fall=fall, start=start
         )
         if fall >= MIN_FALL * start:
-            why += f", and batches differ so much that it is uncertain by {noise:.2g}"
+            why += tr(
+                ", and batches differ so much that it is uncertain by {noise:.2g}", noise=noise
+            )
         return _nothing(fall, noise, why)
     if lowest - WARM_UP + 1 < window:
         return _nothing(fall, noise, tr("the loss falls only in the first steps, before it rises"))
@@ -175,11 +177,22 @@ def suggest(losses: Sequence[float], steps: int) -> Suggestion:
     rate, low, high = (_two_digits(rates[i]) for i in (steepest, begun, lowest))
     sureness = "plain" if fall >= PLAIN * noise else "faint"
     lines = [
-        f"The loss falls most steeply at {format_rate(rate)}: begin there. It begins to fall at "
-        f"{format_rate(low)} and is lowest at {format_rate(high)}; from there on training breaks "
-        "down sooner or later.",
-        f"{_sure(sureness)} the smoothed loss falls by {fall:.3g} of {start:.3g}, "
-        f"and is uncertain by {noise:.2g} itself.",
+        tr(
+            "The loss falls most steeply at {rate}: begin there. It begins to fall at "
+            "{low} and is lowest at {high}; from there on training breaks down sooner "
+            "or later.",
+            rate=format_rate(rate),
+            low=format_rate(low),
+            high=format_rate(high),
+        ),
+        tr(
+            "{sureness} the smoothed loss falls by {fall:.3g} of {start:.3g}, and is "
+            "uncertain by {noise:.2g} itself.",
+            sureness=_sure(sureness),
+            fall=fall,
+            start=start,
+            noise=noise,
+        ),
     ]
     if lowest == steps - 1:
         lines.append(tr("It was still falling at the last rate: the upper end is not seen."))

@@ -115,7 +115,7 @@ def _mixing(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
         return None
     return SpecAdvice(
         "mixing",
-        tr("{names}: {why}.", names=" and ".join(names), why=why),
+        tr("{names}: {why}.", names=tr(" and ").join(names), why=why),
         off,
         tr("no mixing"),
     )

@@ -225,8 +225,12 @@ def _pooling_conclude(results: LessonResults) -> Conclusion:
             receptive_field=without["receptive_field"],
             receptive_field_2=with_["receptive_field"],
         ),
-        f"Training is ahead of validation by {format_gap(results, 'pooling')} with and "
-        f"{format_gap(results, 'no pooling')} without: {compared}",
+        tr(
+            "Training is ahead of validation by {results} with and {results_2} without: {compared}",
+            results=format_gap(results, "pooling"),
+            results_2=format_gap(results, "no pooling"),
+            compared=compared,
+        ),
         accuracy_sentence(results, "pooling", "no pooling"),
     )
     return Conclusion(gap.larger, lines)

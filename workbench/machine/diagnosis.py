@@ -99,7 +99,7 @@ def _verdict(facts: Facts, state: MachineState, findings: tuple[Finding, ...]) -
         return tr("Not known yet: the framework was not tried")
     if not working_gpus(facts):
         first = next((finding for finding in findings if finding.severity == "warning"), None)
-        return tr("CPU only: {first}", first=_short(first) if first else "no GPU")
+        return tr("CPU only: {first}", first=_short(first) if first else tr("no GPU"))
     if state == "usable":
         return tr("GPU ready: {facts}", facts=_gpu_names(facts))
     count = sum(finding.severity == "warning" for finding in findings)
@@ -121,7 +121,7 @@ def _short(finding: Finding) -> str:
 def _gpu_names(facts: Facts) -> str:
     """Return "NVIDIA H200", or "8 x NVIDIA H200"."""
     names = Counter(safe_text(gpu.name, 60) for gpu in working_gpus(facts))
-    return " and ".join(name if n == 1 else f"{n} x {name}" for name, n in names.items())
+    return tr(" and ").join(name if n == 1 else f"{n} x {name}" for name, n in names.items())
 
 
 def rows(facts: Facts, benchmarks: Mapping[str, BenchmarkResult]) -> list[Row]:
@@ -141,7 +141,9 @@ def rows(facts: Facts, benchmarks: Mapping[str, BenchmarkResult]) -> list[Row]:
     found += [("speed", format_benchmark(one)) for one in benchmarks.values()]
     rates = (one.images_per_second for one in benchmarks.values() if one.images_per_second)
     if rate := next(rates, None):
-        found.append(("images", f"{rate:,.0f} a second read and resized (500x375 to 150x150)"))
+        found.append(
+            ("images", tr("{rate:,.0f} a second read and resized (500x375 to 150x150)", rate=rate))
+        )
     if facts.storage:
         found += [("disk", _disk(facts.storage.places))]
         found.append(("weights", _weights(facts)))
@@ -189,7 +191,7 @@ def format_gpu(gpu: Gpu) -> str:
 def _cpu(system: System) -> str:
     cores = f"{system.cores_allowed:g}"
     if system.cores_allowed != system.cores:
-        cores += f" of {system.cores}"
+        cores += " " + tr("of {cores}", cores=system.cores)
     memory = tr(
         "{memory_available} of {memory_total} memory free",
         memory_available=format_gib(system.memory_available),

@@ -80,7 +80,11 @@ def last_line(text: str) -> str:
 
 def gpu_label(gpu: Gpu) -> str:
     """Return a label such as "GPU 1 (NVIDIA H200)"."""
-    return f"GPU {gpu.index} ({safe_text(gpu.name, 60)})" if gpu.name else f"GPU {gpu.index}"
+    return (
+        tr("GPU {index} ({gpu})", index=gpu.index, gpu=safe_text(gpu.name, 60))
+        if gpu.name
+        else f"GPU {gpu.index}"
+    )
 
 
 def gpu_labels(gpus: Iterable[Gpu]) -> str:
@@ -92,7 +96,7 @@ def join_names(names: list[str]) -> str:
     """Return "a, b and c"; of more than five, the first four and how many more."""
     if len(names) > 5:
         names = [*names[:4], tr("{names} more", names=len(names) - 4)]
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    return tr(" and ").join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def version_numbers(version: str) -> tuple[int, ...]:

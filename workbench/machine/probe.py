@@ -295,8 +295,8 @@ def _objects(report: bytes | bytearray) -> tuple[tuple[dict[str, Any], ...], str
     objects = [_parsed(line) for line in lines]
     good = tuple(one for one in objects if isinstance(one, dict))
     if not lines:
-        return good, "without a report"
-    return good, "" if len(good) == len(lines) else "by a line that is not a JSON object"
+        return good, tr("without a report")
+    return good, "" if len(good) == len(lines) else tr("by a line that is not a JSON object")
 
 
 def _parsed(line: bytes) -> Any:

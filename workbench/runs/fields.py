@@ -24,7 +24,9 @@ class Position:
     step: int = 0
 
     def __str__(self) -> str:
-        return tr("epoch {epoch}", epoch=self.epoch) + (f", step {self.step}" if self.step else "")
+        return tr("epoch {epoch}", epoch=self.epoch) + (
+            tr(", step {step}", step=self.step) if self.step else ""
+        )
 
 
 def number(value: Any) -> float | None:

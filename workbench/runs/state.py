@@ -142,8 +142,17 @@ def _first_line(message: str) -> str:
 def _describe_epoch(history: History, index: int, epoch: int, after: bool = False) -> str:
     stage = history.stages.get(index)
     total = stage.epochs if stage else 0
-    text = ("after " if after else "") + f"epoch {epoch}" + (f" of {total}" if total else "")
-    return f"stage {index + 1}, {text}" if len(history.stages) > 1 else text
+    text = _count_epoch(epoch, total)
+    text = tr("after {epoch}", epoch=text) if after else text
+    if len(history.stages) > 1:
+        return tr("stage {number}, {epoch}", number=index + 1, epoch=text)
+    return text
+
+
+def _count_epoch(epoch: int, total: int) -> str:
+    if total:
+        return tr("epoch {epoch} of {total}", epoch=epoch, total=total)
+    return tr("epoch {epoch}", epoch=epoch)
 
 
 def _join(what: str, time: str, position: str) -> str:
@@ -332,10 +341,13 @@ def _describe_progress(history: History) -> str:
     if history.phase == "training" and history.progress:
         progress = history.progress
         total = history.stages[progress.stage].epochs if progress.stage in history.stages else 0
-        return f"epoch {progress.epoch}" + (f" of {total}" if total else "")
+        return _count_epoch(progress.epoch, total)
     if history.work:
         work = history.work
-        return safe_text(work.phase) + (f", {work.done:,} of {work.total:,}" if work.total else "")
+        phase = safe_text(work.phase)
+        if not work.total:
+            return phase
+        return tr("{phase}, {done:,} of {total:,}", phase=phase, done=work.done, total=work.total)
     return ""
 
 

@@ -299,7 +299,7 @@ def _open_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComm
     }
     for sweep in app.sweeps:
         route, help_text = help_texts[sweep.kind]
-        title = f"Open {sweep.kind} {safe_text(sweep.name, 56)}"
+        title = tr("Open {view}", view=f"{sweep.kind} {safe_text(sweep.name, 56)}")
         yield SystemCommand(title, help_text, partial(app.open, route, sweep.name))
     for view in app.runs:
         if not (screen.route == "train" and screen.run == view.name):

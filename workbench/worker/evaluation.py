@@ -50,7 +50,10 @@ def evaluate_run(request: Request, events: JobEvents) -> dict[str, Any]:
         others = [name for name, indices in data.rows.items() if len(indices)]
         raise UserError(
             tr("The run has no {split} images.", split=split),
-            tr("Choose others: {others}", others=" or ".join(f"--split {name}" for name in others)),
+            tr(
+                "Choose others: {others}",
+                others=tr(" or ").join(f"--split {name}" for name in others),
+            ),
         )
     shift, mirror = request["shift"], wants_mirror(request, loaded)
     evaluation = evaluate_split(loaded, data, prepared, split, shift, mirror, events)

@@ -297,7 +297,7 @@ def nothing_fits(here: Folder, walk: Walk) -> UserError:
         if here.others
         else "",
     ]
-    contents = " and ".join(part for part in found if part)
+    contents = tr(" and ").join(part for part in found if part)
     what = tr("holds {contents}, but no images", contents=contents) if contents else tr("is empty")
     if others := other_images(others_below(here.path, walk)):
         what += " " + tr("that can be read: {others}", others=format_kinds(others))

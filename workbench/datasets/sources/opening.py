@@ -173,7 +173,7 @@ def _drop_incomplete_split(items: tuple[Item, ...], skipped: SkippedFiles) -> tu
 
 def _similar(groups: list[tuple[str, ...]]) -> str:
     """Return the warning about labels that look the same."""
-    first = "; ".join(" and ".join(safe_text(label, 60) for label in g) for g in groups[:3])
+    first = "; ".join(tr(" and ").join(safe_text(label, 60) for label in g) for g in groups[:3])
     more = f"; and {len(groups) - 3:,} more" if len(groups) > 3 else ""
     return tr(
         "Labels that differ {only_spelling} are trained as different "

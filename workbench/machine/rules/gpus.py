@@ -161,7 +161,8 @@ def hidden_gpus(facts: Facts) -> Findings:
         else tr("{named} Valid here: {valid}.", named=named or tr("It names no GPU."), valid=valid),
         remedy=SLURM_GPU if given_none else "unset CUDA_VISIBLE_DEVICES",
         explains=frozenset() if left else frozenset({"framework-no-gpu", "cuda-init"}),
-        short="CUDA_VISIBLE_DEVICES hides "
+        short=tr("CUDA_VISIBLE_DEVICES hides")
+        + " "
         + (
             tr("the GPU")
             if len(gpus) == 1
