@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test faults slurm lint messages pictures bases login bench gpu clean
+.PHONY: demo test faults slurm lint messages docs pictures bases login bench gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -39,6 +39,12 @@ lint: $(INSTALLED)
 # After a sentence in the code or a translation in a .po file: docs/how-to/language.md.
 messages: $(INSTALLED)
 	$(BIN)/python tools/messages.py
+
+# The documentation, into build/docs; a warning is an error. Its tutorial is run: a minute. With
+# DOCS_REUSE=1 what the last build printed is shown again.
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 pictures: $(INSTALLED)
 	$(BIN)/python docs/draw_screens.py
