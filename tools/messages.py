@@ -60,7 +60,24 @@ def extract() -> tuple[dict[str, list[Message]], list[str]]:
         unknown += [f"{place}, {line}" for line in wrong]
         if messages:
             found[place] = messages
+    for place, texts in kept_texts().items():
+        found[place] = list(dict.fromkeys([*found.get(place, []), *texts]))
     return found, unknown
+
+
+def kept_texts() -> dict[str, list[Message]]:
+    """Return what files keep for people: titles of presets, descriptions of keys."""
+    from workbench.experiment.presets import PRESETS
+    from workbench.experiment.spec import ExperimentSpec
+
+    presets = [
+        text for one in PRESETS.values() for text in (one.title, one.does, one.choose, one.expect)
+    ]
+    schema = ExperimentSpec.model_json_schema()
+    tables = [schema, *schema["$defs"].values()]
+    keys = [key.get("description", "") for one in tables for key in one["properties"].values()]
+    places = {"experiment/presets/*.toml": presets, "experiment/sections.py": keys}
+    return {place: list(dict.fromkeys(filter(None, texts))) for place, texts in places.items()}
 
 
 def po_path(language: str) -> Path:

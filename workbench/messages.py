@@ -50,6 +50,14 @@ def tr(sentence: str, /, **values: object) -> str:
         return sentence.format(**values)
 
 
+def tr_kept(text: str) -> str:
+    """Return a text that a file keeps, such as a preset's title or the description of a key.
+
+    `tools/messages.py` knows these files; a sentence of the code goes through `tr`.
+    """
+    return catalogue().gettext(text) if text else ""
+
+
 @cache
 def _originals() -> dict[str, str]:
     pairs = getattr(catalogue(), "_catalog", {}).items()

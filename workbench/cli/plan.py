@@ -21,7 +21,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
-from workbench.messages import tr
+from workbench.messages import tr, tr_kept
 from workbench.paths import Workspace
 from workbench.text import format_bytes, format_seconds, format_shape, plural, safe_text, table
 
@@ -54,7 +54,8 @@ def presets(workspace: Workspace, name: str | None, source: str | None) -> None:
         return
     width = max(map(len, PRESETS))
     for preset, about in PRESETS.items():
-        click.echo(f"{preset:<{width}}  {about.title}\n{'':<{width}}  {about.expect}")
+        click.echo(f"{preset:<{width}}  {tr_kept(about.title)}")
+        click.echo(f"{'':<{width}}  {tr_kept(about.expect)}")
 
 
 @click.command(epilog=examples("workbench bases"))

@@ -18,7 +18,7 @@ from workbench.experiment.search_space import Trial
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, field_at
 from workbench.machine.benchmark_store import BenchmarkResult
-from workbench.messages import tr
+from workbench.messages import tr, tr_kept
 from workbench.render.bases import base_choices, describe_base
 from workbench.render.plot import PlotOptions, Series
 from workbench.runs.results import reference_images
@@ -74,8 +74,8 @@ def strategy_details(
         wide: True if there is room for disk and memory.
         base: `bases.base_lines`; None without a base.
     """
-    text = Text(PRESETS[preset].does)
-    text.append(f"\n{PRESETS[preset].choose}", style="dim")
+    text = Text(tr_kept(PRESETS[preset].does))
+    text.append("\n" + tr_kept(PRESETS[preset].choose), style="dim")
     if base:
         text.append_text(base)
     if error:
@@ -227,7 +227,7 @@ def key_schema(key: str) -> dict[str, Any]:
 
 def describe_key(key: str) -> str:
     """Return the description of a key, "" without one."""
-    return str(key_schema(key).get("description", ""))
+    return tr_kept(str(key_schema(key).get("description", "")))
 
 
 def describe_value(key: str, value: Any) -> str:

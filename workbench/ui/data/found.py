@@ -39,7 +39,7 @@ NAME, BAR = 16, 8  # cells
 THUMBS_ACROSS = 4
 _OWN = tr("the base has its own instead of 1/255")
 _MIN_ROWS = 3  # cells of the lowest thumbnail that shows anything
-_SHORT = {"train": "train", "validation": "val", "test": "test", UNSPLIT: "images"}
+_SHORT = {"train": "train", "validation": "val", "test": tr("test"), UNSPLIT: "images"}
 
 
 @dataclass(frozen=True)
@@ -344,7 +344,7 @@ def format_summary(audit: Audit, facts: DataFacts) -> Text:
 
 def class_columns(audit: Audit) -> tuple[str, ...]:
     """Return the titles of the class table."""
-    return ("class", *(_SHORT[split] for split in _splits(audit)), "")
+    return (tr("class"), *(_SHORT[split] for split in _splits(audit)), "")
 
 
 def class_rows(
