@@ -117,3 +117,9 @@ def test_columns_of_a_table_are_aligned_by_cells() -> None:
 )
 def test_the_locale_decides_about_utf8(environment: dict[str, str], utf8: bool) -> None:
     assert supports_utf8(environment) is utf8
+
+
+def test_a_text_with_letters_of_two_cells_is_cut_by_cells() -> None:
+    assert safe_text("가나다라", 8) == "가나다라"
+    assert safe_text("가나다라마바사", 10) == "가나다…사"
+    assert cell_width(safe_text("가나다라마바사", 9)) <= 9

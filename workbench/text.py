@@ -27,20 +27,24 @@ def safe_text(value: object, limit: int = MAX_SHOWN) -> str:
     """Return a string from outside in a form that is harmless for a terminal.
 
     Control characters, escapes, newlines, bidirectional marks and bytes that are not UTF-8 are
-    shown as escapes; text longer than `limit` characters is cut in the middle.
+    shown as escapes; text wider than `limit` cells is cut in the middle.
 
     Args:
         value: Anything; its `str()` is used.
-        limit: The longest result in characters, at least 8.
+        limit: The widest result in cells of a terminal, at least 8.
     """
     given = str(value)
     if len(given) > 2 * limit + 2:  # the middle would be cut out anyway
         given = given[: limit + 1] + given[-limit - 1 :]
     text = "".join(_safe_character(c) for c in given)
-    if len(text) <= limit:
+    if cell_width(text) <= limit:
         return text
-    tail = limit // 3
-    return f"{text[: limit - tail - 1]}…{text[-tail:]}"
+    start, end = text[: limit - limit // 3 - 1], text[-(limit // 3) :]
+    while cell_width(start) > limit - limit // 3 - 1:
+        start = start[:-1]
+    while cell_width(end) > limit // 3:
+        end = end[1:]
+    return f"{start}…{end}"
 
 
 def safe_lines(value: object) -> str:

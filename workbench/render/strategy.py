@@ -22,7 +22,7 @@ from workbench.messages import tr, tr_kept
 from workbench.render.bases import base_choices, describe_base
 from workbench.render.plot import PlotOptions, Series
 from workbench.runs.results import reference_images
-from workbench.text import format_bytes, format_seconds, pad_cells, plural, safe_text
+from workbench.text import cut_cells, format_bytes, format_seconds, pad_cells, plural, safe_text
 
 UNKNOWN_TIME = tr("not measured yet: press m on home")
 _LABEL = 6  # cells
@@ -216,8 +216,9 @@ def format_key_value(value: Any) -> str:
 
 def truncate(text: str, room: int, utf8: bool = True) -> str:
     """Return a text cut to `room` cells with an ellipsis."""
-    dots = "…" if utf8 else "..."
-    return text if len(text) <= room else text[: room - len(dots)].rstrip() + dots
+    if utf8:
+        return cut_cells(text, room)
+    return text if len(text) <= room else text[: room - 3].rstrip() + "..."
 
 
 def key_schema(key: str) -> dict[str, Any]:
