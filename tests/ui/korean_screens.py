@@ -10,8 +10,11 @@ import pytest
 from rich.cells import cell_len
 from screen_cases import CASES
 from test_snapshots import UPDATE, _fake_machine, clock, compare, draft, show, workspace
+from textual.app import SystemCommand
 
 from workbench.app.draft import Draft
+from workbench.content.concepts import CONCEPTS
+from workbench.ui.palette import TITLES, _plain, _score
 
 __all__ = ["_fake_machine", "clock", "draft", "workspace"]  # fixtures
 KEPT = Path(__file__).parent / "snapshots_ko"
@@ -36,3 +39,14 @@ def test_a_screen_in_korean_is_as_it_was_kept_and_fits(name: str, draft: Draft) 
     assert [cell_len(line) for line in shown.lines] == [SIZE[0]] * SIZE[1]
     missing = [label for label in shown.footer if label not in shown.lines[-1]]
     assert not missing, f"cut off in the footer: {missing}\n{shown.lines[-1]}"
+
+
+@pytest.mark.parametrize("query", ["활성화", "activation", "설명", "explain", "머신 점검"])
+def test_commands_are_found_by_words_of_both_languages(query: str) -> None:
+    concept = CONCEPTS["activation"]
+    commands = (
+        SystemCommand(f"설명: {concept.label}", concept.title, print),
+        SystemCommand(TITLES["machine"], "", print),
+    )
+    found = [_score(_plain(query).split(), one) > 0 for one in commands]
+    assert found == ([False, True] if query == "머신 점검" else [True, False])
