@@ -171,7 +171,10 @@ async def test_hidden_keys_are_offered_and_pressed(tmp_path: Path) -> None:
 
     async with driven(tmp_path) as (app, pilot):
         await see(app, pilot, "over")
-        assert {"Filter: by words, or such as acc>0.9 base:vgg16 tag:night state:failed", "Quit"} <= set(offers(app))
+        assert {
+            "Filter: by words, or such as acc>0.9 base:vgg16 tag:night state:failed",
+            "Quit",
+        } <= set(offers(app))
         assert "Open" not in offers(app)  # which is a line of its own for every run
         assert offers(app)["Open over"] == "finished"
         app.open("train", "over")

@@ -134,7 +134,7 @@ def _print_runs(workspace: Workspace, found: "list[RunView]", metric: str, sever
             *((view.host or HERE,) if several else ()),
             view.name,
             (view.summary.preset or view.summary.strategy)
-            + (" (random weights)" if view.summary.random_weights else ""),
+            + (" " + tr("(random weights)") if view.summary.random_weights else ""),
             f"{view.summary.epochs_done}/{view.summary.epochs_total or '?'}",
             format_accuracy(view.summary.on_validation(metric)),
             format_accuracy(view.summary.on_test(metric)),
@@ -145,9 +145,17 @@ def _print_runs(workspace: Workspace, found: "list[RunView]", metric: str, sever
         for view in found
     ]
     named = "" if metric == ACCURACY else f" {SHORT_TITLES[metric]}"
-    first = ("state", "machine", "run") if several else ("state", "run")
-    headers = (*first, "preset", "epochs", f"best val{named}", f"test{named}", "started", "on")
-    last = ("tags",) if tagged else ()
+    first = (tr("state"), tr("machine"), tr("run")) if several else (tr("state"), tr("run"))
+    headers = (
+        *first,
+        tr("preset"),
+        tr("epochs"),
+        tr("best val{named}", named=named),
+        tr("test{named}", named=named),
+        tr("started"),
+        tr("on"),
+    )
+    last = (tr("tags"),) if tagged else ()
     echo(table((*headers, *last), rows, "l" * len(first) + "lrrrrl"))
     notes = []
     for view in found:
@@ -276,7 +284,10 @@ def stop(workspace: Workspace, run: str) -> None:
         )
     state = summarize(folder).state
     again = command_line(workspace, *resume_arguments(folder))
-    echo(f"{folder.name} is {state.phase}." + (f" Resume: {again}" if state.resumable else ""))
+    echo(
+        tr("{folder} is {phase}.", folder=folder.name, phase=state.phase)
+        + (" " + tr("Resume: {again}", again=again) if state.resumable else "")
+    )
 
 
 @click.command()
@@ -318,10 +329,10 @@ def restore(workspace: Workspace, run: str | None, name: str) -> None:
             raise UserError(tr("--as {name} renames one run: name the run first.", name=name))
         now = time.time()
         rows = [
-            (one.name, f"{format_age(max(now - one.deleted, 0))} ago")
+            (one.name, tr("{now} ago", now=format_age(max(now - one.deleted, 0))))
             for one in list_trash(workspace)
         ]
-        echo(table(("run", "deleted"), rows, "lr") if rows else tr("The trash is empty."))
+        echo(table((tr("run"), tr("deleted")), rows, "lr") if rows else tr("The trash is empty."))
         return
     folder = restore_run(workspace, find_trashed(workspace, run), name)
     echo(
@@ -353,7 +364,7 @@ def _format(key: str, value: object) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     if key in ("started", "last_sign") and isinstance(value, float):
         return _ago(value)
     if isinstance(value, list):
@@ -364,4 +375,4 @@ def _format(key: str, value: object) -> str:
 
 
 def _ago(moment: float | None) -> str:
-    return f"{format_seconds(max(time.time() - moment, 0))} ago" if moment else "-"
+    return tr("{time} ago", time=format_seconds(max(time.time() - moment, 0))) if moment else "-"

@@ -164,9 +164,11 @@ def parse_trial_spec(trial: SweepTrial) -> ExperimentSpec:
 def describe_trial(trial: SweepTrial) -> str:
     """Return what a trial tries: "strategy dense", "training.learning_rate=0.001, seed 2"."""
     if trial.preset:
-        return f"strategy {safe_text(trial.preset)}"
+        return tr("strategy {preset}", preset=safe_text(trial.preset))
     tried = [f"{key}={safe_text(value)}" for key, value in trial.settings.items()]
-    return ", ".join([*tried, *([] if trial.seed is None else [f"seed {trial.seed}"])])
+    return ", ".join(
+        [*tried, *([] if trial.seed is None else [tr("seed {seed}", seed=trial.seed)])]
+    )
 
 
 def find_sweep(workspace: Workspace, name: str, *kinds: str) -> Sweep:

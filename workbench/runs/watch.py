@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.annotations import AnnotationReader
 from workbench.runs.event_log import CHUNK_BYTES, EventReader, read_status
@@ -111,7 +112,7 @@ class RunWatch:
                 self.folder, self.spec, self.history, locked, job=job, here=self.here
             )
         except OSError as error:
-            reason = f"cannot be read: {safe_text(error.strerror)}"
+            reason = tr("cannot be read: {strerror}", strerror=safe_text(error.strerror))
             self.state = RunState("interrupted", False, reason)
         annotated = self._annotations.poll()
         return annotated or self.history is not before[0] or self.state != before[1]

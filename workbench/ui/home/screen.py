@@ -31,10 +31,10 @@ from workbench.messages import tr
 from workbench.render.runs import describe_run, describe_runs, empty_table_text
 from workbench.runs.annotations import add_note, write_tags
 from workbench.runs.sweep import sweeps_by_run
-from workbench.runs.sweep_record import LADDER, SWEEP
+from workbench.runs.sweep_record import LADDER, SWEEP, count_sweeps
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
 from workbench.runs.watch import Runs, RunView, in_order
-from workbench.text import plural, safe_text
+from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background
 from workbench.ui.dialogs import PickName, Prompt
 from workbench.ui.fetch import ask_to_fetch
@@ -67,17 +67,17 @@ class HomeScreen(WorkbenchScreen):
     CONCEPTS = ("workbench", "macro-f1", "auc", "top-5")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", tr("All runs"), id="back"),
-        Binding("n", "new", "New", id="new"),
-        Binding("E", "lessons", "Lessons", key_display="E", id="lessons"),
-        Binding("c", "compare", "Compare", id="compare"),
-        Binding("r", "resume", "Resume", id="resume"),
-        Binding("x", "stop", "Stop", id="stop"),
-        Binding("q", "app.quit", "Quit", id="quit"),
-        Binding("m", "machine", "Machine", id="machine"),
-        Binding("D", "demo", "Demo", key_display="D", id="demo"),
-        Binding("d,delete", "delete", "Delete", id="delete", tooltip=TRASH),
-        Binding("slash", "filter", "Filter", key_display="/", id="filter", tooltip=FILTER),
-        Binding("A", "ladders", "Ladders", key_display="A", id="ladders"),
+        Binding("n", "new", tr("New"), id="new"),
+        Binding("E", "lessons", tr("Lessons"), key_display="E", id="lessons"),
+        Binding("c", "compare", tr("Compare"), id="compare"),
+        Binding("r", "resume", tr("Resume"), id="resume"),
+        Binding("x", "stop", tr("Stop"), id="stop"),
+        Binding("q", "app.quit", tr("Quit"), id="quit"),
+        Binding("m", "machine", tr("Machine"), id="machine"),
+        Binding("D", "demo", tr("Demo"), key_display="D", id="demo"),
+        Binding("d,delete", "delete", tr("Delete"), id="delete", tooltip=TRASH),
+        Binding("slash", "filter", tr("Filter"), key_display="/", id="filter", tooltip=FILTER),
+        Binding("A", "ladders", tr("Ladders"), key_display="A", id="ladders"),
         Binding("o", "sort", tr("Sort"), id="sort", tooltip=tr("by any column, or a click on it")),
         Binding(
             "s", "settings", tr("Table"), id="settings", tooltip=tr("metric, groups and columns")
@@ -133,7 +133,7 @@ class HomeScreen(WorkbenchScreen):
         text.append(self._describe_order())
         kinds = Counter(sweep.kind for sweep in self.workbench.sweeps)
         if kinds:
-            counts = ", ".join(plural(kinds[kind], kind) for kind in sorted(kinds))
+            counts = ", ".join(count_sweeps(kinds[kind], kind) for kind in sorted(kinds))
             text.append(f", {counts} (A)")
         return text
 
@@ -465,7 +465,7 @@ class HomeScreen(WorkbenchScreen):
             return
         name = safe_text(view.name)
         if view.running:
-            message = f"{name} is running: x stops it, and then it can be deleted."
+            message = tr("{name} is running: x stops it, and then it can be deleted.", name=name)
             self.notify(message, severity="warning")
             return
 
@@ -473,8 +473,8 @@ class HomeScreen(WorkbenchScreen):
             move_to_trash(self.workbench.workspace, view.folder)
             return tr("{name} is in the trash; u restores it.", name=name)
 
-        question = f"Delete {view.name}? It moves to the trash, and u restores it."
-        confirm_and_run(self, question, "Delete", delete)
+        question = tr("Delete {name}? It moves to the trash, and u restores it.", name=view.name)
+        confirm_and_run(self, question, tr("Delete"), delete)
 
     def action_undo(self) -> None:
         """Restore the run that was deleted last."""
