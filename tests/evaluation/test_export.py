@@ -28,7 +28,7 @@ from workbench.experiment.toml import parse_spec
 from workbench.export.formats import FORMATS, MAX_DIFFERENCE
 from workbench.export.model_card import LABELS as LABELS_FILE
 from workbench.export.model_card import PREPROCESSING
-from workbench.export.tensorboard import Scalar, event_file
+from workbench.trackers.event_file import Scalar, head_record, scalar_record
 from workbench.training.models import build_model
 from workbench.worker.evaluation import check_export
 
@@ -199,7 +199,7 @@ def test_tensorflows_own_reader_reads_our_event_files(tmp_path: Path) -> None:
 
     path = tmp_path / "events.out.tfevents.1.workbench"
     given = [Scalar("loss", 1, 0.5, 7.25), Scalar("accuracy", 70_000, -1e-9, 8.0)]
-    path.write_bytes(event_file(given, began=5.0))
+    path.write_bytes(head_record(5.0) + b"".join(map(scalar_record, given)))
     first, *others = [
         tf.compat.v1.Event.FromString(record.numpy())
         for record in tf.data.TFRecordDataset(str(path))

@@ -95,7 +95,7 @@ def test_run_is_exported(person: Person) -> None:
 
     person.types("report", "home")
     assert "1.0000" in (person.workspace / "home.html").read_text()
-    person.types("export", "home", "--tensorboard", "logs")
+    person.types("mirror", "home", "--to", "tensorboard", "--at", "logs")
     assert sorted(path.name for path in (person.workspace / "logs/home").iterdir()) == [
         "train", "validation",
     ]  # fmt: skip

@@ -20,13 +20,14 @@ from workbench.export.report import write_report
 from workbench.export.run_data import RunData, RunImages, checked_spec, read_run_data
 from workbench.export.script import write_script
 from workbench.export.target import check_target, staged_folder
-from workbench.export.tensorboard import write_scalars
 from workbench.files import write_atomic
 from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.progress import Progress, silent
 from workbench.runs.folder import RunFolder, safe_stem
 from workbench.text import safe_text
+from workbench.trackers.mirroring import mirror_runs
+from workbench.trackers.tracker import Destination
 
 OWN_FILES = (CARD, LABELS, PREPROCESSING, *(one.file for one in FORMATS.values()))
 _NOISE_IMAGES = 16  # to compare predictions on if the images of the run are gone
@@ -221,10 +222,12 @@ def _script(workspace: Workspace, run: RunFolder, into: Path, progress: Progress
 
 def _scalars(workspace: Workspace, run: RunFolder, into: Path, progress: Progress) -> str:
     folder = free_path(into / f"{safe_stem(run.name)}-tensorboard")
-    return tr(
-        "{write_scalars}\nSee: tensorboard --logdir with it.",
-        write_scalars=safe_text(write_scalars(run, folder), 1000),
-    )
+    (result,) = mirror_runs(lambda: [run], Destination("tensorboard", str(folder), ""), False)
+    if result.error:
+        raise UserError(result.error)
+    if not result.epochs:
+        raise UserError(tr("{run_name} has no finished epoch.", run_name=safe_text(run.name)))
+    return f"{safe_text(result.place, 1000)}\nSee: tensorboard --logdir with it."
 
 
 EXPORT_ITEMS = (

@@ -15,6 +15,7 @@ from workbench.cli.hosts import fetch
 from workbench.cli.label import label
 from workbench.cli.ladder import ladder
 from workbench.cli.lessons import lessons
+from workbench.cli.mirror import mirror
 from workbench.cli.plan import bases, layers, plan, presets
 from workbench.cli.results import evaluate, predict
 from workbench.cli.runs import (
@@ -36,7 +37,8 @@ from workbench.cli.tune import lr_find, tune
 for _command in (
     check, demo, data, presets, bases, plan, train, runs, attach, status, stop, resume,
     fetch, delete, restore, tag, note, layers, evaluate, analyze, relabel, label, compare, explain,
-    ladder, sweep, lessons, predict, lr_find, tune, features, report, export, slurm, completion,
+    ladder, sweep, lessons, predict, lr_find, tune, features, report, export, mirror,
+    slurm, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 

@@ -36,12 +36,6 @@ if TYPE_CHECKING:
 @mirror_option
 @click.option("--script", is_flag=True, help="A plain Keras script of the same training.")
 @click.option(
-    "--tensorboard",
-    type=PathArgument(new=True),
-    metavar="DIR",
-    help="The run's metrics as event files in DIR/RUN.",
-)
-@click.option(
     "--out",
     type=PathArgument(new=True),
     metavar="PATH",
@@ -56,7 +50,6 @@ def export(
     formats: tuple[str, ...],
     mirror: bool | None,
     script: bool,
-    tensorboard: Path | None,
     out: Path | None,
     force: bool,
     as_json: bool,
@@ -65,21 +58,18 @@ def export(
 
     Each file is loaded again in a fresh process and must give the same predictions as the
     original. With --mirror it averages the probabilities of an image and its mirror image by
-    itself. --script writes a Keras script instead, --tensorboard the metrics of every epoch.
+    itself. --script writes a Keras script instead. `workbench mirror` sends the
+    metrics of every epoch to TensorBoard, MLflow or W&B.
     """
     from workbench.runs.folder import find_run
 
-    if script + (tensorboard is not None) + bool(formats) > 1:
-        raise UserError(tr("Give one of --format, --script and --tensorboard at a time."))
-    if mirror is not None and (script or tensorboard):
+    if script and formats:
+        raise UserError(tr("Give one of --format and --script at a time."))
+    if mirror is not None and script:
         raise UserError(tr("--mirror and --no-mirror only have an effect on an exported model."))
-    if tensorboard and out:
-        raise UserError(tr("--out has no effect with --tensorboard DIR."))
     folder = find_run(workspace, run)
     if script:
         _script(workspace, folder, out, force, as_json)
-    elif tensorboard:
-        _scalars(folder, tensorboard, force, as_json)
     else:
         _model(workspace, folder, formats or ("keras",), mirror, out, force, as_json)
 
@@ -166,27 +156,6 @@ def _script(
             "Here: python {script} {root}",
             script=safe_text(script, 1000),
             root=safe_text(root or "IMAGES", 1000),
-        )
-    )
-
-
-def _scalars(run: "RunFolder", folder: Path, force: bool, as_json: bool) -> None:
-    from workbench.export.tensorboard import write_scalars
-
-    written = write_scalars(run, folder, force)
-    if as_json:
-        click.echo(json.dumps({"folder": str(written)}))
-        return
-    echo(
-        tr(
-            "{written} holds loss, accuracy and learning rate of every epoch.",
-            written=safe_text(written, 1000),
-        )
-    )
-    echo(
-        tr(
-            "Where TensorBoard is installed: tensorboard --logdir {folder}",
-            folder=safe_text(folder, 1000),
         )
     )
 

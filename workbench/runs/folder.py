@@ -64,6 +64,7 @@ class RunFolder:
     predictions_path = _Path("predictions.csv")  # probabilities of every evaluated image
     folds_path = _Path("folds.csv")  # of every image, by classifiers fitted without it
     folds_report_path = _Path("folds.json")  # how these were made, and neighbours of suspects
+    mirrors = _Path("mirrors")  # what trackers have been sent, see `trackers.mirroring`
     learning_curve_path = _Path("learning-curve.json")  # accuracy over training images
 
     @property
