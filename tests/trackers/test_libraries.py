@@ -123,7 +123,8 @@ def test_wandb_writes_files_that_can_be_synced(made: FakeRun, workspace: Workspa
     mirrored(made, to)
     from wandb.proto.wandb_internal_pb2 import Record
 
-    files = sorted((workspace.root / "wandb").glob("offline-run-*/*.wandb"))
+    found = (workspace.root / "wandb").glob("offline-run-*/*.wandb")
+    files = sorted(found, key=lambda path: path.stat().st_mtime_ns)
     assert len({path.name for path in files}) == 1  # one run, continued
     rows: dict[int, dict[str, float]] = {}
     values: dict[str, object] = defaultdict(object)

@@ -29,6 +29,7 @@ from workbench.cli.runs import (
     stop,
     tag,
 )
+from workbench.cli.schema import schema
 from workbench.cli.slurm import slurm
 from workbench.cli.sweep import sweep
 from workbench.cli.train import resume, train
@@ -38,7 +39,7 @@ for _command in (
     check, demo, data, presets, bases, plan, train, runs, attach, status, stop, resume,
     fetch, delete, restore, tag, note, layers, evaluate, analyze, relabel, label, compare, explain,
     ladder, sweep, lessons, predict, lr_find, tune, features, report, export, mirror,
-    slurm, completion,
+    slurm, schema, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 
