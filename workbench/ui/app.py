@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from rich.console import RenderableType
 from textual import events, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.filter import LineFilter
@@ -20,6 +20,7 @@ from workbench.app.draft_writer import DraftWriter
 from workbench.hosts.feed import HostFeed
 from workbench.hosts.mirror import HostView
 from workbench.machine.terminal_graphics import Graphics
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS, supports_utf8
 from workbench.runs.sweep_record import LADDER, SWEEP, SweepRecord, list_records
@@ -85,9 +86,11 @@ class WorkbenchApp(BaseApp):
     COMMANDS: ClassVar = {_command_provider}
     HORIZONTAL_BREAKPOINTS = [(110, "-wide")]  # noqa: RUF012 - as Textual has it
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "quit", "Quit", id="quit", show=False, priority=True),
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True),
-        Binding(App.COMMAND_PALETTE_BINDING, "command_palette", "Menu", show=False, priority=True),
+        Binding("ctrl+q", "quit", tr("Quit"), id="app.quit", show=False, priority=True),
+        Binding(
+            "ctrl+z", "suspend_process", tr("Suspend"), id="suspend", show=False, priority=True
+        ),
+        Binding("ctrl+p", "command_palette", tr("Menu"), id="palette", show=False, priority=True),
     ]
 
     def __init__(

@@ -175,10 +175,10 @@ class WorkbenchScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", id="back"),
         Binding("question_mark", "show_concepts", "Explain", key_display="?", id="concepts"),
-        Binding("j", "press('down')", show=False),
-        Binding("k", "press('up')", show=False),
-        Binding("g", "press('home')", show=False),
-        Binding("G", "press('end')", show=False),
+        Binding("j", "press('down')", id="move.down", show=False),
+        Binding("k", "press('up')", id="move.up", show=False),
+        Binding("g", "press('home')", id="move.first", show=False),
+        Binding("G", "press('end')", id="move.last", show=False),
     ]
 
     route: Route | None = None

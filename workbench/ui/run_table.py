@@ -19,8 +19,8 @@ class RunTable(DataTable[Text]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "Open", id="open"),
-        Binding("home", "scroll_top", tr("First run"), show=False),
-        Binding("end", "scroll_bottom", tr("Last run"), show=False),
+        Binding("home", "scroll_top", tr("First run"), show=False, id="runs.first"),
+        Binding("end", "scroll_bottom", tr("Last run"), show=False, id="runs.last"),
     ]
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it

@@ -123,7 +123,10 @@ class LayersStep(LayersView, StepScreen):
         Binding("U", "upper", tr("Upper only"), key_display="U", id="layers.upper"),
         # With priority: the table would take the key.
         Binding("enter", "continue", "Continue", id="layers.continue", priority=True),
-        *(Binding(key, f"take_advice({i})", show=False) for i, key in enumerate(ADVICE_KEYS)),
+        *(
+            Binding(key, f"take_advice({i})", show=False, id=f"layers.advice-{key}")
+            for i, key in enumerate(ADVICE_KEYS)
+        ),
     ]
     CHECKED = False
     STEP = 3

@@ -77,8 +77,8 @@ class MachineScreen(WorkbenchScreen):
         Binding("v", "details", "Details", id="details", tooltip=tr("each probe and its output")),
         Binding("r", "retry", "Retry", id="retry", tooltip=tr("check the machine again")),
         Binding("w", "measure", "Measure", id="measure", tooltip=tr("try and time it all again")),
-        Binding("pagedown", "page(1)", show=False, priority=True),
-        Binding("pageup", "page(-1)", show=False, priority=True),
+        Binding("pagedown", "page(1)", id="scroll.down", show=False, priority=True),
+        Binding("pageup", "page(-1)", id="scroll.up", show=False, priority=True),
     ]
 
     def __init__(self) -> None:
@@ -240,7 +240,7 @@ class DetailsScreen(WorkbenchScreen):
     """Consequences of findings, the result of each probe, and all that they printed."""
 
     CONCEPTS = ("machine",)
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "back", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "back", show=False, id="machine.results")]
 
     def __init__(self, report: MachineReport) -> None:
         super().__init__()
