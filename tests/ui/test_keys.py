@@ -72,7 +72,7 @@ def test_every_key_has_an_id_that_the_settings_can_name() -> None:
         ({"stop": "r", "resume": "x"}, {"stop": "r", "resume": "x"}, ""),
         ({"concepts": "f1,?"}, {"concepts": "f1,question_mark"}, ""),
         ({"stop": "r"}, {}, "keys.stop: r is the key of resume (Resume"),
-        ({"stop": "ctrl+q"}, {}, "keys.stop: ^q is the key of app.quit (Quit)"),
+        ({"stop": "ctrl+q"}, {}, "keys.stop: ctrl+q is the key of app.quit (Quit)"),
         ({"halt": "f5"}, {}, "keys.halt: there is no such id"),
         ({"stop": "f5,nokey"}, {}, "keys.stop: 'nokey' is no key; such as: r, R, ?, f5, ctrl+r"),
         ({"stop": "enter"}, {}, "keys.stop: enter moves or confirms and cannot be changed"),

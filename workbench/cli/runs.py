@@ -11,6 +11,7 @@ from workbench.cli.hosts import all_hosts_option, chosen_hosts, host_option, pri
 from workbench.cli.options import (
     json_option,
     latest_argument,
+    notify_option,
     run_argument,
 )
 from workbench.cli.output import echo, echo_json
@@ -152,13 +153,14 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
 @click.command()
 @latest_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the events.")
+@notify_option
 @in_workspace
-def attach(workspace: Workspace, run: str, as_json: bool) -> None:
+def attach(workspace: Workspace, run: str, as_json: bool, notify: str | None) -> None:
     """Watch a run, the newest if none is named; Ctrl-C only ends the watching."""
     from workbench.cli.follow import watch
     from workbench.runs.folder import find_run
 
-    watch(workspace, find_run(workspace, run), as_json)
+    watch(workspace, find_run(workspace, run), as_json, notify=notify)
 
 
 @click.command()

@@ -59,6 +59,7 @@ class HomeScreen(WorkbenchScreen):
         Binding("c", "compare", "Compare", id="compare"),
         Binding("r", "resume", "Resume", id="resume"),
         Binding("x", "stop", "Stop", id="stop"),
+        Binding("S", "app.settings_screen", tr("Settings"), key_display="S", id="settings.screen"),
         Binding("q", "app.quit", "Quit", id="quit"),
         Binding("m", "machine", "Machine", id="machine"),
         Binding("D", "demo", "Demo", key_display="D", id="demo"),

@@ -214,8 +214,7 @@ class MachineScreen(WorkbenchScreen):
     def action_copy(self) -> None:
         """Copy the remedy of the chosen finding; show it too, as not every terminal copies."""
         if (chosen := self._chosen()) and (remedy := chosen[1].remedy):
-            self.app.copy_to_clipboard(remedy)
-            self.notify(safe_text(remedy, 400), title="Copied", markup=False)
+            self.workbench.copy_one([(tr("remedy"), remedy)])
 
     @on(OptionList.OptionSelected, "#findings")
     def _open_or_close(self) -> None:
