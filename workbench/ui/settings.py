@@ -20,7 +20,8 @@ from workbench.ui.base import BaseApp, WorkbenchScreen
 from workbench.ui.bindings import KeyAction, check_keys, list_actions
 from workbench.ui.dialogs import Confirm, PickName, Prompt, show_error
 
-_KEY_CELLS, _VALUE_CELLS = 24, 20
+_NAME_CELLS, _VALUE_CELLS = 21, 11
+_BESIDE = 12  # cells of margins, scroll bar and the blanks between columns
 
 
 class KeyDialog(ModalScreen[str | None]):
@@ -46,6 +47,14 @@ class KeyDialog(ModalScreen[str | None]):
         self.dismiss(kept.get(event.key, event.key))
 
 
+class SettingList(OptionList):
+    """The settings, or the keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", tr("Change"), id="settings.change")
+    ]
+
+
 class SettingsScreen(WorkbenchScreen):
     """All settings of a person, changed in place."""
 
@@ -54,7 +63,6 @@ class SettingsScreen(WorkbenchScreen):
     SettingsScreen #settings { height: 1fr; border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "edit", tr("Change"), id="settings.change"),
         Binding(
             "v", "next_view", tr("Keys"), id="settings.keys", tooltip=tr("settings or all keys")
         ),
@@ -67,7 +75,7 @@ class SettingsScreen(WorkbenchScreen):
     def compose_body(self) -> ComposeResult:
         """Yield the filter, hidden at first, the list, and what the chosen one does."""
         yield Input(placeholder=tr("part of a name or a title"), id="filter")
-        yield OptionList(id="settings")
+        yield SettingList(id="settings")
         yield Static(id="about")
 
     def heading(self) -> Text:
@@ -82,10 +90,16 @@ class SettingsScreen(WorkbenchScreen):
         self._list()
         self.query_one(OptionList).focus()
 
+    def on_resize(self) -> None:
+        """Cut the lines to the new width."""
+        super().on_resize()
+        self._list()
+
     def copyable(self) -> list[tuple[str, str]]:
         """Return the file and the command that changes the chosen one."""
         name = self._chosen_name()
-        command = [(tr("command"), f"workbench settings {name} ")] if name else []
+        place = f"{KEYS}.{name}" if self._shows_keys else name
+        command = [(tr("command"), f"workbench settings {place} ")] if name else []
         return [(tr("file"), str(settings_path())), *command]
 
     def action_next_view(self) -> None:
@@ -139,13 +153,13 @@ class SettingsScreen(WorkbenchScreen):
 
     def _row(self, name: str, value: str, about: str, changed: bool) -> Text:
         mark = "*" if changed else " "
+        room = self.app.size.width - _NAME_CELLS - _VALUE_CELLS - _BESIDE
         text = Text.assemble(
-            f"{mark} {pad_cells(cut_cells(name, _KEY_CELLS), _KEY_CELLS)} ",
+            f"{mark}{pad_cells(cut_cells(name, _NAME_CELLS), _NAME_CELLS)} ",
             (pad_cells(cut_cells(value, _VALUE_CELLS), _VALUE_CELLS), "bold" if changed else ""),
-            (f" {about}", "dim"),
+            (f" {cut_cells(about, max(room, 8))}", "dim"),
         )
         text.no_wrap = True
-        text.overflow = "ellipsis"
         return text
 
     def _setting_rows(self) -> list[tuple[str, str, str, bool]]:
@@ -193,7 +207,7 @@ class SettingsScreen(WorkbenchScreen):
     # Changes
 
     @on(OptionList.OptionSelected)
-    def action_edit(self) -> None:
+    def _edit(self) -> None:
         """Change the chosen one: the other value, one of a list, a typed one, or a key."""
         if self._shows_keys:
             if action := self._action():
