@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test faults slurm lint pictures bases login bench gpu clean
+.PHONY: demo test faults slurm lint docs pictures bases login bench gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -35,6 +35,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation, into build/docs; a warning is an error. Its tutorial is run: a minute. With
+# DOCS_REUSE=1 what the last build printed is shown again.
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 pictures: $(INSTALLED)
 	$(BIN)/python docs/draw_screens.py

@@ -17,6 +17,7 @@ from unittest import mock
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import example
+import join_pictures
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -134,6 +135,7 @@ async def make_all(workspace: Workspace, folder: Path) -> None:
         path = PICTURES / f"{name}.svg"
         path.write_text(svg, encoding="utf-8")
         print(f"{path.name}  {len(svg) / 1000:.0f} kB")
+    (PICTURES / "session.svg").write_text(join_pictures.join(PICTURES), encoding="utf-8")
 
 
 def main() -> None:

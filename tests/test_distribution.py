@@ -15,7 +15,15 @@ EXTRAS = set(PROJECT["optional-dependencies"])
 # What people read, and what makes it: each file of ours, without the tests.
 READ = [
     path
-    for pattern in ("*.md", "*.toml", "Makefile", ".ci/*", "*/**/*.py", "docs/**/*.svg")
+    for pattern in (
+        "*.md",
+        "*.toml",
+        "Makefile",
+        ".ci/*",
+        "*/**/*.py",
+        "docs/**/*.md",
+        "docs/**/*.svg",
+    )
     for path in sorted(REPOSITORY.glob(pattern))
     if not {"tests", "data", "saved_models", "build", ".venv"}
     & set(path.relative_to(REPOSITORY).parts[:-1])
@@ -82,8 +90,8 @@ def test_the_search_finds_the_known_mentions() -> None:
         for _, extra in requested(path.read_text(encoding="utf-8"))
     }
     assert {
-        ("README.md", "cpu"),
-        ("README.md", "export"),
+        ("docs", "cpu"),
+        ("docs", "export"),
         ("README.md", "gpu"),
         ("README.md", "dev"),
         ("Makefile", "dev"),

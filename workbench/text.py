@@ -6,8 +6,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from rich.cells import cell_len, set_cell_size
-
 MAX_SHOWN = 200
 NAMED = 3  # names before a note that several share
 MAX_CHOICES = 20  # that `format_choices` lists
@@ -61,6 +59,10 @@ def _safe_character(character: str) -> str:
 
 def cell_width(text: str) -> int:
     """Return how many cells of a terminal a text takes: two for a letter of Korean."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # most commands start without it
+
     return cell_len(text)
 
 
@@ -72,16 +74,19 @@ def pad_cells(text: str, width: int, side: str = "l") -> str:
         width: In cells of a terminal.
         side: Where the text stands: "l" for left, "r" for right, "c" for the middle.
     """
-    blanks = max(width - cell_len(text), 0)
+    blanks = max(width - cell_width(text), 0)
     before = {"l": 0, "r": blanks, "c": blanks // 2}[side]
     return " " * before + text + " " * (blanks - before)
 
 
 def cut_cells(text: str, width: int) -> str:
     """Return a text that takes at most `width` cells, "…" where its end was cut off."""
-    if cell_len(text) <= width:
+    if cell_width(text) <= width:
         return text
-    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+    text = text[: max(width, 0)]  # a letter takes a cell at least
+    while text and cell_width(text) > width - 1:
+        text = text[:-1]
+    return f"{text.rstrip()}…" if width > 0 else ""
 
 
 def describe_unencodable(error: UnicodeEncodeError) -> tuple[str, str]:
@@ -155,7 +160,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str =
         right: One letter a column, "l" or "r" for the alignment; missing ones are "l".
     """
     cells = [[safe_text(cell) for cell in row] for row in (headers, *rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(cell_width, column)) for column in zip(*cells, strict=True)]
     sides = right.ljust(len(widths), "l")
     lines = []
     for row in cells:

@@ -1,4 +1,4 @@
-"""The scripts that the README gives to people, run as they stand there."""
+"""The scripts that the documentation gives to people, as they stand there."""
 
 import re
 import subprocess
@@ -8,9 +8,15 @@ import pytest
 
 from workbench.runs.slurm import EXIT_TERMINATED
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-UNIT = next(block for block in re.findall(r"```ini\n(.*?)```", README, re.DOTALL))
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs/how-to").glob("*.md"))]
+SHELL = [
+    block
+    for page in PAGES
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.M | re.DOTALL)
+]
+SLURM = (ROOT / "docs/how-to/slurm.md").read_text("utf-8")
+UNIT = next(block for block in re.findall(r"```ini\n(.*?)```", SLURM, re.DOTALL))
 
 
 def test_systemd_takes_a_stopped_run_for_no_failure() -> None:

@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Any, get_args
 
 import pytest
-import write_events
 from event_lines import event
 from pydantic import Field, TypeAdapter
 
@@ -99,7 +98,3 @@ def test_pydantic_reads_the_same_from_what_is_written() -> None:
         event("gpu_chosen", gpu={"index": 0, "name": "H100"}),
     ):
         assert schema.validate_json(event_line(written.as_dict())) == written
-
-
-def test_the_page_is_written_from_the_types() -> None:
-    assert write_events.PAGE.read_text(encoding="utf-8") == write_events.page()

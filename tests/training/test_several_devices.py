@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,18 @@ TESTS = Path(__file__).parents[1]
 Found = dict[str, Any]
 
 
-@pytest.fixture(scope="module", params=["tensorflow", "jax"])
+@pytest.fixture(params=["tensorflow", "jax"])
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """What a process of its own found; see `sharing_child`."""
+    """What a process of its own found, once for all tests; see `sharing_child`."""
     pytest.importorskip(request.param)
-    folder = tmp_path_factory.mktemp(request.param)
+    return find(request.param, tmp_path_factory)
+
+
+@cache
+def find(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    folder = tmp_path_factory.mktemp(backend)
     environment = {
-        "KERAS_BACKEND": request.param,
+        "KERAS_BACKEND": backend,
         "WORKBENCH_LOGICAL_DEVICES": "2",
         "CUDA_VISIBLE_DEVICES": "-1",
         "JAX_PLATFORMS": "cpu",
