@@ -116,7 +116,8 @@ def _bindings(owner: type[Any]) -> list[Binding]:
 
 def key_name(key: str) -> str:
     """Return a key as a keyboard has it: "?" for "question_mark"."""
-    return key_to_character(key) or _SIGNS.get(key, key)
+    character = key_to_character(key) or ""
+    return character if character.isprintable() and character else _SIGNS.get(key, key)
 
 
 def keys_page() -> str:

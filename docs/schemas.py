@@ -17,7 +17,7 @@ from workbench.experiment.presets import PRESETS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.runs import events
 from workbench.runs.event_log import StatusWriter
-from workbench.runs.events import Event, Known
+from workbench.runs.events import Event, Interrupted, Known
 from workbench.settings import Settings
 
 _FIELD = re.compile(r"^    (\w+): (.+?)(?=^    \w+: |\Z)", re.MULTILINE | re.DOTALL)
@@ -179,7 +179,7 @@ def events_page() -> str:
     title, _, rest = (inspect.getdoc(events) or "").partition("\n\n")
     objects: dict[str, dict[str, Any]] = {}
     parts = [f"# {title.rstrip('.')}", rest]
-    for kind in get_args(Known):
+    for kind in (*get_args(Known), Interrupted):
         schema = TypeAdapter(kind).json_schema()
         objects |= schema.get("$defs", {})
         name = schema["properties"]["event"]["const"]
