@@ -6,6 +6,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from workbench.content.concepts import CONCEPTS
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.routes import ROUTES
 
+_PRESS = re.compile(r"^press\('(\w+)'\)$")
 _SIGNS = {"minus": "-", "plus": "+", "slash": "/", "comma": ",", "full_stop": "."}
 
 
@@ -131,12 +133,12 @@ def keys_page() -> str:
     for name, bindings in screens().items():
         rows = []
         for one in bindings:
-            about = one.description or one.tooltip or f"`{one.action}`"
+            about = one.description or one.tooltip or _PRESS.sub(r"as `\1`", one.action)
             keys = ", ".join(f"`{key_name(key)}`" for key in one.key.split(","))
             tooltip = one.tooltip if one.description else ""
             rows.append((keys, about, tooltip or "", f"`{one.id}`" if one.id else ""))
         if rows:
-            parts += [f"## {name}", table(("key", "", "", "id"), rows)]
+            parts += [f"## {name}", table(("key", "what it does", "", "id"), rows)]
     return "\n\n".join(parts) + "\n"
 
 
