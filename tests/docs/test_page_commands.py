@@ -44,7 +44,7 @@ NOT_RUN = {
     r"^workbench evaluate [\w-]+ --": "loads a model: tests/worker, tests/evaluation",
     r"^workbench predict ": "loads a model: the build, tests/cli, tests/evaluation",
     r"^workbench explain layers ": "reads a model: the build",
-    r"^workbench explain (activations|filters|gradcam) ": "loads a model: tests/cli, tests/evaluation",
+    r"^workbench explain (activations|filters|gradcam) ": "loads a model: tests/cli",
     r"^workbench export \S+$": "loads a model: the build",
     r"^workbench export \S+ --format ": "loads a model: tests/evaluation",
     r"^workbench analyze \S+ --(folds|learning-curve)": "runs a base: tests/evaluation",
