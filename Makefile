@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test faults slurm lint docs pictures bases login bench gpu clean
+.PHONY: demo test faults slurm lint messages docs pictures bases login bench gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -35,6 +35,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# After a sentence in the code or a translation in a .po file: docs/how-to/language.md.
+messages: $(INSTALLED)
+	$(BIN)/python tools/messages.py
 
 # The documentation, into build/docs; a warning is an error. Its tutorial is run: a minute. With
 # DOCS_REUSE=1 what the last build printed is shown again.

@@ -1,6 +1,7 @@
 """Shared by all tests: a workspace, a run in it, a frozen clock, a separate cache folder."""
 
 import faulthandler
+import os
 import signal
 import time
 from collections.abc import Generator, Iterator
@@ -12,6 +13,9 @@ from hypothesis import HealthCheck, settings
 from ssh_server import commands, there
 from waiting import GUARD
 from web_server import WebServer, web_server
+
+# Before anything is translated; processes that tests start inherit it.
+os.environ["WORKBENCH_LANG"] = os.environ.pop("TESTS_LANGUAGE", "en")
 
 from workbench.bases import weights
 from workbench.paths import Workspace

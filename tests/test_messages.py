@@ -11,6 +11,7 @@ import pytest
 
 from workbench import messages
 from workbench.messages import tr
+from workbench.text import plural
 
 PRODUCT = Path(messages.__file__).parent
 # Calls whose text a person reads.
@@ -37,6 +38,11 @@ def korean(monkeypatch: pytest.MonkeyPatch) -> None:
             }
             return translated.get(message, message)
 
+        def ngettext(self, one: str, many: str, count: int) -> str:
+            return {"{count:,} image": "이미지 {count:,}개", "{count:,} run": "{number}"}.get(
+                one, many
+            )
+
     monkeypatch.setattr(messages, "catalogue", Catalogue)
 
 
@@ -55,6 +61,19 @@ def test_values_go_where_a_translation_has_them() -> None:
 @pytest.mark.usefixtures("korean")
 def test_translation_with_other_names_is_not_used() -> None:
     assert tr("{wrong} is it.", wrong="This") == "This is it."
+
+
+def test_counts_have_the_forms_of_english() -> None:
+    assert plural(1, "image") == "1 image"
+    assert plural(0, "image") == "0 images"
+    assert plural(1000, "class", "classes") == "1,000 classes"
+
+
+@pytest.mark.usefixtures("korean")
+def test_counts_have_the_forms_of_the_language() -> None:
+    assert plural(1, "image") == "이미지 1개"
+    assert plural(2000, "image") == "이미지 2,000개"
+    assert plural(1, "run") == "1 run", "a translation with other names is not used"
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:

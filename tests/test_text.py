@@ -15,6 +15,7 @@ from workbench.text import (
     pad_cells,
     plural,
     safe_text,
+    supports_utf8,
     table,
 )
 
@@ -101,3 +102,24 @@ def test_columns_of_a_table_are_aligned_by_cells() -> None:
     assert table(["이름", "n"], [["a", 1], ["합성곱", 22]], "lr") == (
         "이름     n\na        1\n합성곱  22"
     )
+
+
+@pytest.mark.parametrize(
+    ("environment", "utf8"),
+    [
+        ({}, False),
+        ({"LANG": "C"}, False),
+        ({"LANG": "de_DE.UTF-8"}, True),
+        ({"LANG": "en_US.utf8"}, True),
+        ({"LC_ALL": "C", "LANG": "en_US.UTF-8"}, False),
+        ({"LC_ALL": "", "LC_CTYPE": "C.UTF-8"}, True),
+    ],
+)
+def test_the_locale_decides_about_utf8(environment: dict[str, str], utf8: bool) -> None:
+    assert supports_utf8(environment) is utf8
+
+
+def test_a_text_with_letters_of_two_cells_is_cut_by_cells() -> None:
+    assert safe_text("가나다라", 8) == "가나다라"
+    assert safe_text("가나다라마바사", 10) == "가나다…사"
+    assert cell_width(safe_text("가나다라마바사", 9)) <= 9

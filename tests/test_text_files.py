@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.app.run_files import add_note, newest_note
 from workbench.datasets.label_fixes import LabelFix, read_label_fixes
 from workbench.datasets.manifest import read_manifest
 from workbench.datasets.sources.opening import open_source
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec
 from workbench.files import is_wide, open_table, write_atomic
+from workbench.runs.annotations import add_note, newest_note
 from workbench.runs.folder import RunFolder, read_tables
 
 MARK = codecs.BOM_UTF8

@@ -4,7 +4,9 @@ import io
 import os
 import sys
 
-from workbench.text import make_printable
+from workbench.errors import UserError
+from workbench.language import choose_language
+from workbench.text import make_printable, safe_lines
 
 
 def main() -> None:
@@ -14,6 +16,11 @@ def main() -> None:
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # input in another encoding must not crash
     trust_terminal_size()
+    try:
+        choose_language(sys.argv)
+    except UserError as error:
+        print(f"error: {safe_lines(error)}", file=sys.stderr)
+        sys.exit(2)
     from workbench.cli.app import workbench
 
     workbench(prog_name="workbench")

@@ -2,9 +2,12 @@
 
 import codecs
 import io
+import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
+
+from workbench.messages import tr, tr_plural
 
 MAX_SHOWN = 200
 NAMED = 3  # names before a note that several share
@@ -24,20 +27,24 @@ def safe_text(value: object, limit: int = MAX_SHOWN) -> str:
     """Return a string from outside in a form that is harmless for a terminal.
 
     Control characters, escapes, newlines, bidirectional marks and bytes that are not UTF-8 are
-    shown as escapes; text longer than `limit` characters is cut in the middle.
+    shown as escapes; text wider than `limit` cells is cut in the middle.
 
     Args:
         value: Anything; its `str()` is used.
-        limit: The longest result in characters, at least 8.
+        limit: The widest result in cells of a terminal, at least 8.
     """
     given = str(value)
     if len(given) > 2 * limit + 2:  # the middle would be cut out anyway
         given = given[: limit + 1] + given[-limit - 1 :]
     text = "".join(_safe_character(c) for c in given)
-    if len(text) <= limit:
+    if cell_width(text) <= limit:
         return text
-    tail = limit // 3
-    return f"{text[: limit - tail - 1]}…{text[-tail:]}"
+    start, end = text[: limit - limit // 3 - 1], text[-(limit // 3) :]
+    while cell_width(start) > limit - limit // 3 - 1:
+        start = start[:-1]
+    while cell_width(end) > limit // 3:
+        end = end[1:]
+    return f"{start}…{end}"
 
 
 def safe_lines(value: object) -> str:
@@ -92,9 +99,13 @@ def cut_cells(text: str, width: int) -> str:
 def describe_unencodable(error: UnicodeEncodeError) -> tuple[str, str]:
     """Return message and hint for a file's name with letters that the locale lacks."""
     return (
-        f"{safe_text(error.object)} cannot be the name of a file here: the encoding of the locale, "
-        f"{error.encoding}, lacks some of its letters.",
-        "Choose a locale of UTF-8: export LC_ALL=C.UTF-8",
+        tr(
+            "{name} cannot be the name of a file here: the encoding of the locale, "
+            "{encoding}, lacks some of its letters.",
+            name=safe_text(error.object),
+            encoding=error.encoding,
+        ),
+        tr("Choose a locale of UTF-8: export LC_ALL=C.UTF-8"),
     )
 
 
@@ -115,23 +126,26 @@ def format_gib(size: float) -> str:
 def format_seconds(seconds: float) -> str:
     """Return a duration in one or two units: 4 s, 2 min 05 s, 3 h 12 min, 2 d 4 h."""
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return tr("{seconds:.1f} s", seconds=seconds)
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return tr("{seconds} s", seconds=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
+        return tr("{minutes} min {seconds:02d} s", minutes=whole // 60, seconds=whole % 60)
     if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+        return tr("{hours} h {minutes:02d} min", hours=whole // 3600, minutes=whole % 3600 // 60)
+    return tr("{days} d {hours} h", days=whole // 86400, hours=whole % 86400 // 3600)
 
 
 def format_age(seconds: float) -> str:
     """Return an age in one unit: 12 s, 4 min, 3 h, 2 d."""
-    for limit, unit, size in ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600)):
-        if seconds < limit:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds // 86400)} d"
+    if seconds < 60:
+        return tr("{seconds} s", seconds=int(seconds))
+    if seconds < 3600:
+        return tr("{minutes} min", minutes=int(seconds // 60))
+    if seconds < 86400:
+        return tr("{hours} h", hours=int(seconds // 3600))
+    return tr("{days} d", days=int(seconds // 86400))
 
 
 def format_shape(shape: tuple[int, ...]) -> str:
@@ -140,15 +154,24 @@ def format_shape(shape: tuple[int, ...]) -> str:
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """Return a count with its noun: 1 image, 2 images, 1,000 images."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    """Return a count with its noun in the language of the reader: 1 image, 2 images, 1,000 images.
+
+    Args:
+        count: The number.
+        one: English for one thing, a literal that the catalogue finds.
+        many: English for several; `one` with an "s" by default.
+    """
+    return tr_plural(f"{{count:,}} {one}", f"{{count:,}} {many or one + 's'}", count)
 
 
 def format_choices(choices: Sequence[str]) -> str:
     """Return "a, b or c"; of very many the first ones, and the number of others."""
     if len(choices) > MAX_CHOICES:
-        return f"{', '.join(choices[:MAX_CHOICES])} or {len(choices) - MAX_CHOICES:,} more"
-    return choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
+        first = ", ".join(choices[:MAX_CHOICES])
+        return tr("{first} or {more:,} more", first=first, more=len(choices) - MAX_CHOICES)
+    if len(choices) == 1:
+        return choices[0]
+    return tr("{first} or {last}", first=", ".join(choices[:-1]), last=choices[-1])
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str = "") -> str:
@@ -184,7 +207,7 @@ def _first_names(names: Sequence[str]) -> str:
     rest = len(names) - NAMED
     if rest <= 1:
         return ", ".join(names)
-    return f"{', '.join(names[:NAMED])} and {rest} more"
+    return tr("{first} and {more} more", first=", ".join(names[:NAMED]), more=rest)
 
 
 def format_accuracy(value: float | None) -> str:
@@ -194,7 +217,9 @@ def format_accuracy(value: float | None) -> str:
 
 def format_interval(interval: tuple[float, float] | None) -> str:
     """Return an interval of accuracies with three digits: 0.920 to 0.970."""
-    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
+    if interval is None:
+        return "-"
+    return tr("{low:.3f} to {high:.3f}", low=interval[0], high=interval[1])
 
 
 # Streams that can encode any text, in any locale. A character that the encoding lacks is written as
@@ -225,6 +250,14 @@ def supports_unicode(stream: object) -> bool:
     """Return whether a stream's encoding has every character; True where it is unknown."""
     encoding = getattr(stream, "encoding", None)
     return encoding is None or codecs.lookup(encoding).name.startswith("utf")
+
+
+def supports_utf8(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the locale of the terminal is UTF-8."""
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        if value := environment.get(name):
+            return "utf-8" in value.lower() or "utf8" in value.lower()
+    return False
 
 
 def substitute(character: str) -> str:

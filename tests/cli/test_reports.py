@@ -12,7 +12,7 @@ from fake_runs import fake_results
 from typist import Type
 
 from workbench.app.relabel import Relabeling
-from workbench.app.table_settings import TableSettings, read_settings, settings_path
+from workbench.app.table_settings import TableSettings, read_table_settings, settings_path
 from workbench.cli.demo import DemoResult, demo_conclusions, demo_table
 from workbench.cli.output import evaluation_report
 from workbench.errors import UserError
@@ -260,7 +260,7 @@ def test_runs_by_another_metric(types: Type, tmp_path: Path) -> None:
     assert types("runs", "--figure", "f1").exit_code == 2
     for damaged in ("", "[]", '{"metric": 7, "best_first": "no"}', "{" * 100_000):
         kept.write_text(damaged)
-        assert read_settings(workspace) == TableSettings()
+        assert read_table_settings(workspace) == TableSettings()
     status = types("status", "second").output
     assert "macro F1 0.6250" in status
     (values,) = [

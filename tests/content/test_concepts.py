@@ -18,7 +18,14 @@ from workbench.analysis.scores import measure_score, measure_scores
 from workbench.analysis.significance import BEYOND_CHANCE, accuracy_interval
 from workbench.analysis.thresholds import ranking, threshold_metrics
 from workbench.bases.architectures import base_table
-from workbench.content.concepts import CONCEPTS, PICTURE_COLUMNS, PICTURE_ROWS, Windows
+from workbench.content.concepts import (
+    CONCEPTS,
+    FOLDER,
+    PICTURE_COLUMNS,
+    PICTURE_ROWS,
+    Windows,
+    read_concepts,
+)
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.plan import plan_stages, rate_factors
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
@@ -31,7 +38,9 @@ from workbench.experiment.stack import (
     window_output,
 )
 from workbench.experiment.toml import parse_spec
+from workbench.text import cell_width
 
+LIST_COLUMNS = 19  # of a name in the list of concepts
 SMALL_PANE = 54  # columns for the explanation on a terminal of 80
 SMALL_ROWS = 21  # rows of the body on a terminal of 24
 
@@ -371,3 +380,31 @@ def test_pixels_that_no_window_covers_are_counted() -> None:
     assert Windows(7, 1, "valid", 3).unseen == 4
     assert Windows(8, 3, "same", 2).unseen == 0
     assert Windows(8, 3, "valid", 2).lines()[-1].endswith(", 1 pixel unseen")
+
+
+TRANSLATED = [path for path in FOLDER.glob("*/*.md") if path.parent.name != "en"]
+# Concepts without a text in a language. This number only ever goes down.
+MISSING_CONCEPTS = {"ko": 0}
+
+
+@pytest.mark.parametrize("language", MISSING_CONCEPTS)
+def test_concepts_without_a_translation_become_fewer(language: str) -> None:
+    translated = {path.stem for path in TRANSLATED if path.parent.name == language}
+    assert translated <= set(CONCEPTS)
+    assert len(CONCEPTS) - len(translated) <= MISSING_CONCEPTS[language]
+
+
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_translated_concept_has_its_place_and_fits_the_smallest_terminal(path: Path) -> None:
+    concept, english = read_concepts(path.parent.name)[path.stem], CONCEPTS[path.stem]
+    assert (concept.group, concept.related) == (english.group, english.related)
+    assert english.title in concept.english
+    assert cell_width(concept.title) <= PICTURE_COLUMNS
+    assert cell_width(concept.label) <= LIST_COLUMNS
+    rows = concept.drawing().split("\n")
+    assert len(rows) <= PICTURE_ROWS
+    assert max(map(cell_width, rows)) <= PICTURE_COLUMNS
+
+
+def test_a_concept_that_a_language_lacks_is_in_english() -> None:
+    assert read_concepts("xx") == CONCEPTS

@@ -10,7 +10,6 @@ from workbench.render.marks import (
     sparkline,
     stacked_bar,
     state_symbol,
-    supports_utf8,
 )
 
 
@@ -57,18 +56,3 @@ def test_stacked_bar() -> None:
 def test_ascii() -> None:
     assert sparkline([0, 1], 5, utf8=False) == "_@"
     assert bar(0.5, 4, utf8=False) == "##.."
-
-
-@pytest.mark.parametrize(
-    ("environment", "utf8"),
-    [
-        ({}, False),
-        ({"LANG": "C"}, False),
-        ({"LANG": "de_DE.UTF-8"}, True),
-        ({"LANG": "en_US.utf8"}, True),
-        ({"LC_ALL": "C", "LANG": "en_US.UTF-8"}, False),
-        ({"LC_ALL": "", "LC_CTYPE": "C.UTF-8"}, True),
-    ],
-)
-def test_the_locale_decides_about_utf8(environment: dict[str, str], utf8: bool) -> None:
-    assert supports_utf8(environment) is utf8

@@ -13,7 +13,7 @@ from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.base import in_background
 from workbench.ui.concepts import ConceptsScreen
-from workbench.ui.home import HomeScreen
+from workbench.ui.home.screen import HomeScreen
 from workbench.ui.machine.screen import MachineScreen
 
 

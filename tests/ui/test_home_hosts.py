@@ -14,7 +14,7 @@ from workbench.settings import HostSettings, Settings, write_settings
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Choose, Prompt
 from workbench.ui.fetch import FetchDialog
-from workbench.ui.home import HomeScreen
+from workbench.ui.home.screen import HomeScreen
 from workbench.ui.train.screen import TrainScreen
 
 pytestmark = pytest.mark.usefixtures("commands")
@@ -61,7 +61,7 @@ async def test_without_machines_nothing_changes(tmp_path: Path) -> None:
     ("width", "titles"),
     [
         (80, ["state", "run", "strategy", "acc", "machine", "when"]),
-        (120, ["state", "run", "strategy", "acc", "machine", "curve", "when"]),
+        (120, ["state", "run", "strategy", "acc", "machine", "when"]),  # beside the detail
     ],
 )
 async def test_runs_of_all_machines_are_in_one_list(

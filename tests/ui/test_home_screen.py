@@ -8,11 +8,11 @@ from typing import Any
 from event_lines import LogWriter
 from textual.command import CommandList
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable, Input, Static
 from ui_pilot import driven, notices, until
 from waiting import wait_until
 
-from workbench.app.table_settings import TableSettings, read_settings
+from workbench.app.table_settings import TableSettings, read_table_settings
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
@@ -20,10 +20,11 @@ from workbench.runs.trash import move_to_trash
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.compare import CompareScreen
 from workbench.ui.dialogs import Confirm, PickName, Prompt
-from workbench.ui.home import HomeScreen
+from workbench.ui.home.options import TableOptions
+from workbench.ui.home.screen import HomeScreen
+from workbench.ui.home.table import RunTable
 from workbench.ui.keys import KeyLine
 from workbench.ui.machine.screen import MachineStep
-from workbench.ui.run_table import RunTable
 from workbench.ui.train.screen import TrainScreen
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
@@ -172,21 +173,70 @@ async def test_another_metric_is_shown_and_kept(tmp_path: Path) -> None:
         await until(pilot, lambda: names(app) == ["often", "rare", "old"], "newest first")
         assert [row[3] for row in table(app)] == ["0.950", "0.800", "0.900"]
         await pilot.press("s")
-        await until(pilot, lambda: isinstance(app.screen, PickName), "the metrics")
-        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, TableOptions), "the options")
+        await pilot.press("enter", "escape")
         await until(
             pilot, lambda: [row[3] for row in table(app)] == ["0.500", "0.750", "-"], "macro F1"
         )
         labels = [column.label.plain for column in app.screen.query_one(RunTable).columns.values()]
         assert labels == ["state", "run", "strategy", "F1", "curve", "when"]
-        await pilot.press("o")
+        await sort(app, pilot)
         await until(pilot, lambda: names(app) == ["rare", "often", "old"], "best first")
         app.draft_writer.flush()
-    assert read_settings(Workspace(tmp_path)) == TableSettings("macro_f1", best_first=True)
+    assert read_table_settings(Workspace(tmp_path)) == TableSettings("macro_f1", "metric")
     async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["rare", "often", "old"], "as before")
-        await pilot.press("o")
-        await until(pilot, lambda: names(app) == ["often", "rare", "old"], "newest first")
+        await sort(app, pilot)  # the same again: the other way round, what is unknown last
+        await until(pilot, lambda: names(app) == ["often", "rare", "old"], "lowest first")
+        await sort(app, pilot, "up")
+        await until(pilot, lambda: text(app, "#heading").endswith("3 runs"), "newest first")
+
+
+async def sort(app: WorkbenchApp, pilot: Pilot[Any], *keys: str) -> None:
+    """Take the order that is offered first, or the one that other keys lead to."""
+    await pilot.press("o")
+    await until(pilot, lambda: isinstance(app.screen, PickName), "the orders")
+    await pilot.press(*keys, "enter")
+
+
+async def test_a_run_is_tagged_noted_and_found_by_both(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        make_run(tmp_path, name, 0.5)
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: names(app) == ["two", "one"], "the runs")
+        await pilot.press("number_sign")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
+        await pilot.press(*"night", "enter")
+        await until(pilot, lambda: app.runs[0].tags == ("night",), "the tag")
+        await pilot.press("down", "N")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
+        await pilot.press(*"rose", "enter")
+        await until(pilot, lambda: app.runs[1].note.endswith("  rose"), "the note")
+        for query, found in (("tag:night", ["two"]), ("rose", ["one"]), ("acc>0.4 -rose", ["two"])):
+            await pilot.press("slash")
+            app.screen.query_one("#filter", Input).value = query
+            await until(pilot, lambda found=found: names(app) == found, query)
+        app.screen.query_one("#filter", Input).value = "acc>x"
+        error = "! acc>x: received 'x'; allowed: a number, such as acc>0.9"
+        await until(pilot, lambda: text(app, "#query-error") == error, "what is wrong")
+        assert names(app) == ["two"]  # as before
+
+
+async def test_groups_fold_and_a_click_on_a_column_sorts(tmp_path: Path) -> None:
+    for name, accuracy in (("a", 0.5), ("b", 0.9), ("c", 0.7)):
+        make_run(tmp_path, name, accuracy)
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: names(app) == ["c", "b", "a"], "newest first")
+        await pilot.click(RunTable, offset=(46, 0))  # its accuracy
+        await until(pilot, lambda: names(app) == ["b", "c", "a"], "best first")
+        await pilot.press("s", "down", "enter", "enter", "escape")
+        heading = "▾ 3 runs"
+        await until(pilot, lambda: table(app)[0][0] == heading, "the heading of the data")
+        assert names(app)[1:] == ["b", "c", "a"]
+        await pilot.press("home", "space")
+        await until(pilot, lambda: len(table(app)) == 1, "folded")
+        await pilot.press("space")
+        await until(pilot, lambda: len(table(app)) == 4, "unfolded")
 
 
 async def test_deleting_asks_and_can_be_undone(tmp_path: Path) -> None:

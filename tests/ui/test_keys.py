@@ -73,6 +73,7 @@ MEANINGS: dict[str, tuple[str, set[str]]] = {
     "m": ("machine check", {"machine"}),
     "M": ("map of the images", {"map"}),
     "N": ("note", {"note"}),
+    "number_sign": ("tags", {"tag"}),
     "R": ("review", {"review"}),
     "t": ("train", {"train"}),
     "T": ("tune", {"tune"}),

@@ -37,7 +37,7 @@ from workbench.ui.app import WorkbenchApp
 from workbench.ui.base import WIDE_COLUMNS
 from workbench.ui.compare import CompareScreen
 from workbench.ui.dialogs import Confirm, PickName
-from workbench.ui.home import HomeScreen
+from workbench.ui.home.screen import HomeScreen
 from workbench.ui.ladder import screen as ladder_screen
 from workbench.ui.ladder.screen import LadderScreen
 from workbench.ui.ladder.start import LadderStart

@@ -23,7 +23,7 @@ from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, Prompt
 from workbench.ui.explain.screen import ExplainScreen
 from workbench.ui.export import ExportScreen
-from workbench.ui.home import HomeScreen
+from workbench.ui.home.screen import HomeScreen
 from workbench.ui.lessons.screen import LessonsScreen
 from workbench.ui.palette import TITLES, CommandProvider
 from workbench.ui.pick_run import PickRuns
@@ -171,7 +171,10 @@ async def test_hidden_keys_are_offered_and_pressed(tmp_path: Path) -> None:
 
     async with driven(tmp_path) as (app, pilot):
         await see(app, pilot, "over")
-        assert {"Filter: by a part of name, strategy or state", "Quit"} <= set(offers(app))
+        assert {
+            "Filter: by words, or such as acc>0.9 base:vgg16 tag:night state:failed",
+            "Quit",
+        } <= set(offers(app))
         assert "Open" not in offers(app)  # which is a line of its own for every run
         assert offers(app)["Open over"] == "finished"
         app.open("train", "over")
@@ -230,7 +233,7 @@ async def test_the_panel_lists_only_the_keys_of_the_screen(tmp_path: Path) -> No
     async with driven(tmp_path) as (app, pilot):
         await see(app, pilot, "over")
         await choose(app, pilot, "keys", "Keys: list them all")
-        keys = ["⏎", "?", "n", "E", "q", "m", "D", "d", "/", "s", "o"]
+        keys = ["⏎", "?", "n", "E", "q", "m", "D", "d", "/", "o", "s", "#", "N"]
         await until(pilot, lambda: [line[0] for line in panel(app)] == keys, "the keys")
         assert panel(app)[3] == ["E", "Lessons"]
         make_plain_run(tmp_path, "other", 0.5)

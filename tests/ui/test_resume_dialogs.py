@@ -18,7 +18,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.lock import this_host
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Choose, Confirm, Prompt
-from workbench.ui.home import HomeScreen
+from workbench.ui.home.screen import HomeScreen
 from workbench.ui.train.screen import TrainScreen
 
 FAR = {"host": "far", "boot_id": "another"}

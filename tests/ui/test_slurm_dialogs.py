@@ -20,7 +20,7 @@ from workbench.runs.slurm import read_job, submit
 from workbench.settings import Settings, SlurmProfile, read_settings, write_settings
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Choose, Confirm, PickName, Prompt
-from workbench.ui.home import HomeScreen
+from workbench.ui.home.screen import HomeScreen
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.strategy.widgets import StartScreen
 from workbench.ui.train.screen import TrainScreen

@@ -222,14 +222,14 @@ class Shown:
     footer: list[str]
 
 
-def show(case: Case, draft: Draft, size: tuple[int, int]) -> Shown:
-    """Open a screen and wait until it is drawn."""
+def show(case: Case, draft: Draft, size: tuple[int, int], running: str = RUNNING) -> Shown:
+    """Open a screen and wait until it is drawn; `running` is what home shows of the runs."""
 
     async def scene() -> Shown:
         app = WorkbenchApp(draft.workspace)
         app.utf8, app.animation_level = case.utf8, "none"
         async with app.run_test(size=size) as pilot:
-            await settled(app, pilot, RUNNING)
+            await settled(app, pilot, running)
             if case.route != "home":
                 app.open(case.route, *case.arguments(draft))
             await settled(app, pilot, *case.words)
@@ -242,9 +242,9 @@ def show(case: Case, draft: Draft, size: tuple[int, int]) -> Shown:
     return asyncio.run(scene())
 
 
-def compare(name: str, shown: str) -> None:
+def compare(name: str, shown: str, folder: Path = KEPT, hint: str = HINT) -> None:
     """Fail with the difference if a screen is another than the one kept."""
-    path = KEPT / f"{name}.txt"
+    path = folder / f"{name}.txt"
     if os.environ.get(UPDATE) == "1":
         path.parent.mkdir(exist_ok=True)
         path.write_text(shown, encoding="utf-8")
@@ -252,7 +252,7 @@ def compare(name: str, shown: str) -> None:
     if kept != shown:
         before, after = kept.splitlines(), shown.splitlines()
         changed = difflib.unified_diff(before, after, "kept", "shown", lineterm="", n=1)
-        pytest.fail("\n".join([path.name, *changed, "", HINT]), pytrace=False)
+        pytest.fail("\n".join([path.name, *changed, "", hint]), pytrace=False)
 
 
 @pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)

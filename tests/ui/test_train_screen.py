@@ -12,15 +12,15 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import until
 
-from workbench.app.run_files import newest_note
 from workbench.paths import Workspace
 from workbench.render.curves import training_curves
 from workbench.render.runs import format_time_left, planned_epochs
+from workbench.runs.annotations import newest_note
 from workbench.runs.launch import stop_requested
 from workbench.runs.watch import RunFeed
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Confirm
-from workbench.ui.home import HomeScreen
+from workbench.ui.home.screen import HomeScreen
 from workbench.ui.keys import KeyLine
 from workbench.ui.train import text as train_text
 from workbench.ui.train.screen import TrainScreen

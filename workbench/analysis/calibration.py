@@ -83,10 +83,15 @@ def calibration(predictions: PredictionTable, seed: int = 1) -> Calibration:
 
 def describe_calibration(found: Calibration, images: int) -> str:
     """Describe the verdict with the numbers that it rests on."""
-    figures = f"mean confidence {found.confidence:.3f}, accuracy {found.accuracy:.3f}"
-    chance = (
-        f"chance alone moves the accuracy of {images:,} images by up to {found.chance_gap:.3f} "
-        "either way"
+    figures = tr(
+        "mean confidence {confidence:.3f}, accuracy {accuracy:.3f}",
+        confidence=found.confidence,
+        accuracy=found.accuracy,
+    )
+    chance = tr(
+        "chance alone moves the accuracy of {images:,} images by up to {chance_gap:.3f} either way",
+        images=images,
+        chance_gap=found.chance_gap,
     )
     if found.verdict == "over-confident":
         return tr(
@@ -111,7 +116,7 @@ def describe_calibration(found: Calibration, images: int) -> str:
 
 def describe_bins(found: Calibration, images: int) -> str:
     """Describe what the single bins add to the verdict on the mean."""
-    error = f"expected calibration error {found.error:.3f}"
+    error = tr("expected calibration error {error:.3f}", error=found.error)
     if images < MIN_IMAGES:
         return tr("Bin by bin ({error}): too few images for a conclusion.", error=error)
     if found.error > found.chance_error:

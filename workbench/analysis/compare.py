@@ -228,7 +228,7 @@ def freeze_map(run: ComparedRun) -> dict[str, str]:
             continue
         training = [index for index, row in rows.items() if row.requested == TRAINS]
         trains = _describe(training, len(rows))
-        found[name] = f"{trains}, but moved" if name in moved else trains
+        found[name] = tr("{trains}, but moved", trains=trains) if name in moved else trains
     return found
 
 

@@ -253,7 +253,7 @@ def _overfitting(curves: TrainingCurves) -> CurveAdvice | None:
         return None
     strength = "strong" if training - validation >= STRONG_GAP else "mild"
     more_variety = "" if curves.augmented else "augmentation, "
-    or_else = "fewer weights that train" if curves.pretrained else "a pretrained base"
+    or_else = tr("fewer weights that train") if curves.pretrained else tr("a pretrained base")
     return CurveAdvice(
         "overfitting",
         tr(
@@ -281,11 +281,11 @@ def _stalled(curves: TrainingCurves) -> CurveAdvice | None:
         return None
     known = {"val_loss": curves.val_loss, "val_accuracy": curves.val_accuracy}
     best = known.get(curves.monitor, curves.val_score)[curves.best]
-    value = "" if best is None else f"{best:.3f} at "
+    value = "" if best is None else tr("{best:.3f} at ", best=best)
     left = curves.patience - since
     stops = ""
     if curves.patience and curves.working:
-        stops = f"; stops in {left}" if left > 0 else "; stops now"
+        stops = tr("; stops in {left}", left=left) if left > 0 else tr("; stops now")
     return CurveAdvice(
         "stalled",
         tr(

@@ -29,7 +29,7 @@ from workbench.text import safe_text
 
 FORMAT = 1
 STEPS = ("machine", "data", "strategy", "layers")
-WHERE = "the experiment"  # its name in error messages
+WHERE = tr("the experiment")  # its name in error messages
 # Keys that are chosen in another step, or by the preset.
 FIXED = ("preset", "data.source", "model.strategy")
 # Keys without a default.

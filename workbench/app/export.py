@@ -119,7 +119,7 @@ def _fill(
         labels = tuple(do("export", request, on_event)["labels"])
         tried = []
         for name in formats:
-            progress(f"try {name}", 0, 0)
+            progress(tr("try {name}", name=name), 0, 0)
             path = str(folder / FORMATS[name].file)
             request = {"model": model, "format": name, "path": path, **shared}
             difference = do("check-export", request, on_event)["difference"]
@@ -134,7 +134,7 @@ def _accepted(name: str, difference: float | None) -> float:
     """Return the difference if it is small enough; else raise UserError."""
     if difference is not None and difference <= MAX_DIFFERENCE:
         return difference
-    shown = "no number" if difference is None else f"{difference:.2g}"
+    shown = tr("no number") if difference is None else f"{difference:.2g}"
     raise UserError(
         tr(
             "{title}: loaded again, the model gives other predictions. The "
@@ -196,10 +196,13 @@ def _model(name: str) -> Make:
         target = free_path(into / f"{safe_stem(run.name)}-{name}")
         made = export_run(workspace, run, (name,), target, progress=progress)
         [tried] = made.tried
-        return (
-            f"{safe_text(made.folder, 1000)}\nLoaded again in a fresh process and tried on "
-            f"{tried.images} images: no probability differs by more than {tried.difference:.2g} "
-            "from the original's. README.md in it shows how to load it."
+        return tr(
+            "{folder}\nLoaded again in a fresh process and tried on {images} images: no "
+            "probability differs by more than {difference:.2g} from the original's. "
+            "README.md in it shows how to load it.",
+            folder=safe_text(made.folder, 1000),
+            images=tried.images,
+            difference=tried.difference,
         )
 
     return make
@@ -209,17 +212,24 @@ def _script(workspace: Workspace, run: RunFolder, into: Path, progress: Progress
     script, images = write_script(
         read_run_data(run), free_path(into / f"train_{safe_stem(run.name)}.py")
     )
-    return f"{safe_text(script, 1000)}\nand beside it {safe_text(images.name)}, the list of images."
+    return tr(
+        "{script}\nand beside it {images}, the list of images.",
+        script=safe_text(script, 1000),
+        images=safe_text(images.name),
+    )
 
 
 def _scalars(workspace: Workspace, run: RunFolder, into: Path, progress: Progress) -> str:
     folder = free_path(into / f"{safe_stem(run.name)}-tensorboard")
-    return f"{safe_text(write_scalars(run, folder), 1000)}\nSee: tensorboard --logdir with it."
+    return tr(
+        "{write_scalars}\nSee: tensorboard --logdir with it.",
+        write_scalars=safe_text(write_scalars(run, folder), 1000),
+    )
 
 
 EXPORT_ITEMS = (
     ExportItem(
-        "Report",
+        tr("Report"),
         tr(
             "One HTML page: curves, layers, confusions and the worst errors as "
             "pictures. It loads nothing from elsewhere: send it, print it."

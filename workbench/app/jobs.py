@@ -15,6 +15,7 @@ from workbench.experiment.toml import spec_tree
 from workbench.machine import check as machine_check
 from workbench.machine.check import MachineReport
 from workbench.machine.preflight import check_before_training
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.job import JobEvent as JobEvent
@@ -51,7 +52,7 @@ class JobHandle:
 
         def report(phase: str, done: int, total: int) -> None:
             if self.cancelled:
-                raise UserError("Stopped.")
+                raise UserError(tr("Stopped."))
             progress(phase, done, total)
 
         return report

@@ -174,7 +174,11 @@ def specs_by(
 
 def describe_ladder(data: str, planned: Sequence[PlannedRun]) -> str:
     """Describe a ladder on `data`, a short name of the images, before it starts."""
-    text = f"Train {plural(len(planned), 'strategy', 'strategies')} on {data}, one after the other"
+    text = tr(
+        "Train {strategies} on {data}, one after the other",
+        strategies=plural(len(planned), "strategy", "strategies"),
+        data=data,
+    )
     known = [run.seconds for run in planned if run.seconds is not None]
     if not known:
         return f"{text}."

@@ -43,7 +43,7 @@ class Relabeling:
     """
 
     def __init__(self, workspace: Workspace, folder: RunFolder) -> None:
-        data = spec_table(read_tables(folder), "data")
+        data = spec_table(read_tables(folder), tr("data"))
         source = str(data.get("source", ""))
         self._as_found = not data.get("corrections")  # the rows have the labels of the data folder
         self.path = label_fixes_path(workspace, source)
@@ -92,7 +92,10 @@ class Relabeling:
         if known is None:
             raise UserError(
                 tr("The run has no label {label}.", label=safe_text(repr(label))),
-                f"Allowed: {format_choices([safe_text(one, 60) for one in self.labels])}.",
+                tr(
+                    "Allowed: {labels}.",
+                    labels=format_choices([safe_text(one, 60) for one in self.labels]),
+                ),
             )
         label = known
         same = {row.pixel_hash for row in rows if self._as_found and row.label == label}

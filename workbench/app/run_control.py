@@ -158,7 +158,7 @@ def _start_notes(
 
     used, own = devices_in_use(), (None, *(choice.key for choice in choices))
     others = [run for run in list_training_runs(workspace) if device_of(run, used) in own]
-    slower = f"is training here too; both will be slower{queue_hint}."
+    slower = tr("is training here too; both will be slower{queue_hint}.", queue_hint=queue_hint)
     gpus = dict.fromkeys(note for choice in choices for note in gpu_notes(spec, choice))
     return [*gpus, *(f"{safe_text(run.name)} {slower}" for run in others)]
 

@@ -20,10 +20,10 @@ from workbench.analysis.significance import CorrectByImage
 from workbench.datasets.manifest import read_manifest
 from workbench.errors import UserError
 from workbench.export.run_data import RunImages
-from workbench.files import ENCODING, is_wide
 from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.render.half_blocks import load_thumbnail
+from workbench.runs.annotations import newest_note
 from workbench.runs.events import Launched
 from workbench.runs.fields import spec_table
 from workbench.runs.folder import RunFolder, find_run, list_runs
@@ -34,9 +34,6 @@ from workbench.runs.watch import RunView
 from workbench.text import safe_text
 
 Box = tuple[int, int]  # cells, width and height
-NOTES_FILE = "notes.txt"  # a person's notes: lines with a time
-MAX_NOTE_LENGTH = 1000  # characters of a note
-_TAIL_BYTES = 8 << 10
 
 
 @dataclass(frozen=True)
@@ -129,35 +126,6 @@ def _checkpoint_age(folder: RunFolder) -> float | None:
     except OSError:  # it is being replaced, or the folder is gone
         return None
     return None if written is None else max(time.time() - written, 0.0)
-
-
-def add_note(folder: RunFolder, note: str, now: float | None = None) -> None:
-    """Append a person's note on a run, with the time.
-
-    Raises:
-        OSError: The disk is full or the folder is gone.
-    """
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
-    line = f"{when}  {safe_text(note.strip(), MAX_NOTE_LENGTH)}\n"
-    with (folder.path / NOTES_FILE).open("a", encoding="utf-8") as file:
-        file.write(line)
-
-
-def newest_note(folder: RunFolder) -> str:
-    """Return the last note, "" without one; not safe to print."""
-    try:
-        with (folder.path / NOTES_FILE).open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(size - _TAIL_BYTES, 0))
-            content = file.read()
-    except OSError:
-        return ""
-    if is_wide(content):
-        return tr(
-            "{notes_file} is UTF-16 text and not shown; save it as UTF-8", notes_file=NOTES_FILE
-        )
-    lines = content.decode(ENCODING, "replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def compare_runs(workspace: Workspace, names: Sequence[str]) -> Comparison:

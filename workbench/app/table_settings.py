@@ -1,11 +1,13 @@
-"""How a person wants the table of runs: which metric, in which order. Kept in the workspace."""
+"""How a person wants the table of runs: metric, order, columns, groups. Kept in the workspace."""
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from workbench.app.run_query import GROUPS, METRIC, SORTS, STARTED
 from workbench.experiment.metrics import ACCURACY, METRICS
 from workbench.paths import Workspace
+from workbench.render.run_table import OPTIONAL, USUAL
 
 _MAX_BYTES = 1 << 16
 
@@ -16,11 +18,18 @@ class TableSettings:
 
     Attributes:
         metric: of `experiment.metrics.METRICS`.
-        best_first: whether runs are sorted by it; else running ones first, then the newest.
+        sort: what runs are sorted by, of `run_query.SORTS`; running ones come first in the order
+            of their start alone.
+        reverse: whether that order is turned round.
+        columns: the optional ones that are shown, of `run_table.OPTIONAL`.
+        group: what runs are grouped by, of `run_query.GROUPS`; "" for no groups.
     """
 
     metric: str = ACCURACY
-    best_first: bool = False
+    sort: str = STARTED
+    reverse: bool = False
+    columns: tuple[str, ...] = USUAL
+    group: str = ""
 
     def as_text(self) -> str:
         """Return the content of the file."""
@@ -32,7 +41,7 @@ def settings_path(workspace: Workspace) -> Path:
     return workspace.runs / ".table.json"
 
 
-def read_settings(workspace: Workspace) -> TableSettings:
+def read_table_settings(workspace: Workspace) -> TableSettings:
     """Return the settings that were kept; those that are missing or damaged have their defaults."""
     try:
         with settings_path(workspace).open(encoding="utf-8") as file:
@@ -41,6 +50,18 @@ def read_settings(workspace: Workspace) -> TableSettings:
         return TableSettings()
     if not isinstance(kept, dict):
         return TableSettings()
-    metric = kept.get("metric")
-    known = isinstance(metric, str) and metric in METRICS
-    return TableSettings(str(metric) if known else ACCURACY, kept.get("best_first") is True)
+
+    def known(key: str, allowed: object, default: str) -> str:
+        value = kept.get(key)
+        return value if isinstance(value, str) and value in allowed else default  # type: ignore[operator]
+
+    columns = kept.get("columns")
+    listed = columns if isinstance(columns, list) else USUAL
+    best_first = kept.get("best_first") is True  # of earlier versions
+    return TableSettings(
+        known("metric", METRICS, ACCURACY),
+        known("sort", SORTS, METRIC if best_first else STARTED),
+        kept.get("reverse") is True,
+        tuple(name for name in OPTIONAL if name in listed),
+        known("group", GROUPS, ""),
+    )

@@ -243,7 +243,7 @@ def _writable(folders: list[Path], file: WeightsFile) -> Path:
             existing = existing.parent
         if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
             return folder
-    tried = " nor ".join(safe_text(folder, 2000) for folder in folders)
+    tried = tr(" nor ").join(safe_text(folder, 2000) for folder in folders)
     raise UserError(
         tr("{file_name} is to be downloaded, but ", file_name=file.name)
         + (
@@ -308,8 +308,12 @@ def _replacement_notes(exact: WeightsFile, used: WeightsFile) -> tuple[str, ...]
         return ()
     wanted, have = (format_shape((file.image_size,) * 2) for file in (exact, used))
     return (
-        f"The weights trained on {wanted} images are not here, so those trained on {have} images "
-        "are used; they fit any size.",
+        tr(
+            "The weights trained on {wanted} images are not here, so those trained on "
+            "{have} images are used; they fit any size.",
+            wanted=wanted,
+            have=have,
+        ),
     )
 
 

@@ -17,7 +17,17 @@ from workbench.cli.ladder import ladder
 from workbench.cli.lessons import lessons
 from workbench.cli.plan import bases, layers, plan, presets
 from workbench.cli.results import evaluate, predict
-from workbench.cli.runs import attach, compare, delete, restore, runs, status, stop
+from workbench.cli.runs import (
+    attach,
+    compare,
+    delete,
+    note,
+    restore,
+    runs,
+    status,
+    stop,
+    tag,
+)
 from workbench.cli.slurm import slurm
 from workbench.cli.sweep import sweep
 from workbench.cli.train import resume, train
@@ -25,8 +35,8 @@ from workbench.cli.tune import lr_find, tune
 
 for _command in (
     check, demo, data, presets, bases, plan, train, runs, attach, status, stop, resume,
-    fetch, delete, restore, layers, evaluate, analyze, relabel, label, compare, explain, ladder,
-    sweep, lessons, predict, lr_find, tune, features, report, export, slurm, completion,
+    fetch, delete, restore, tag, note, layers, evaluate, analyze, relabel, label, compare, explain,
+    ladder, sweep, lessons, predict, lr_find, tune, features, report, export, slurm, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 

@@ -144,15 +144,23 @@ def _report(
     from workbench.runs.results import caveats
 
     found = calibration(predictions)
-    head = f"{folder.name}: {results.images:,} {results.split} images, "
+    head = (
+        tr(
+            "{folder}: {images:,} {split} images,",
+            folder=folder.name,
+            images=results.images,
+            split=results.split,
+        )
+        + " "
+    )
     return "\n".join(
         [
-            head + f"accuracy {results.accuracy:.4f}",
+            head + tr("accuracy {accuracy:.4f}", accuracy=results.accuracy),
             *caveats(results),
             "",
             *_losses(predictions, _fixes(workspace, folder)),
             *_pairs(predictions),
-            f"confidence: # right, x wrong, {predictions.right.size:,} images",
+            tr("confidence: # right, x wrong, {size:,} images", size=predictions.right.size),
             *_histogram(found),
             describe_calibration(found, predictions.right.size),
             describe_bins(found, predictions.right.size),
@@ -176,11 +184,11 @@ def _losses(predictions: "PredictionTable", fixes: dict[str, str]) -> list[str]:
     rows = []
     for one in top_losses(predictions, MOST):
         loss = f"{'>' if one.loss >= LARGEST_LOSS else ''}{one.loss:.2f}"
-        mark = [(fixes[one.path] or "excluded") if one.path in fixes else ""] if fixes else []
+        mark = [(fixes[one.path] or tr("excluded")) if one.path in fixes else ""] if fixes else []
         rows.append((loss, one.label, one.predicted, f"{one.certainty:.3f}", *mark, one.path))
-    marks = ["new label"] if fixes else []
-    headers = ("loss", "label", "predicted", "confidence", *marks, "file")
-    return ["largest losses", table(headers, rows, "rllr"), ""]
+    marks = [tr("new label")] if fixes else []
+    headers = (tr("loss"), tr("label"), tr("predicted"), tr("confidence"), *marks, tr("file"))
+    return [tr("largest losses"), table(headers, rows, "rllr"), ""]
 
 
 def _pairs(predictions: "PredictionTable") -> list[str]:
@@ -188,15 +196,15 @@ def _pairs(predictions: "PredictionTable") -> list[str]:
 
     pairs = confused_pairs(predictions, MOST)
     if not pairs:
-        return ["No image was wrong.", ""]
-    return ["most confused", confused_table(pairs), ""]
+        return [tr("No image was wrong."), ""]
+    return [tr("most confused"), confused_table(pairs), ""]
 
 
 def _histogram(found: "Calibration") -> list[str]:
     most = max(one.right + one.wrong for one in found.bins)
     rows = [
         (
-            f"{one.low:.1f} to {one.high:.1f}",
+            tr("{low:.1f} to {high:.1f}", low=one.low, high=one.high),
             f"{one.right:,}",
             f"{one.wrong:,}",
             "-" if one.accuracy is None else f"{one.accuracy:.3f}",
@@ -204,7 +212,7 @@ def _histogram(found: "Calibration") -> list[str]:
         )
         for one in found.bins
     ]
-    return [table(("confidence", "right", "wrong", "accuracy", ""), rows, "rrrr")]
+    return [table((tr("confidence"), "right", tr("wrong"), tr("accuracy"), ""), rows, "rrrr")]
 
 
 def _bar(one: "Bin", most: int) -> str:
@@ -241,7 +249,7 @@ def _show_thresholds(predictions: "PredictionTable", threshold: float | None) ->
         precision = "-" if at.precision is None else f"{at.precision:.3f}"
         counts = (f"{at.false_alarms:,}", f"{at.misses:,}")
         rows.append((f"{one:g}", precision, f"{at.recall:.3f}", *counts))
-    headers = ("threshold", "precision", "recall", "false alarms", "misses")
+    headers = (tr("threshold"), tr("precision"), tr("recall"), tr("false alarms"), tr("misses"))
     echo(table(headers, rows, "rrrrr"))
     echo(
         describe_threshold(
@@ -312,7 +320,7 @@ def relabel(
         raise UserError(tr("--label is empty."), tr("To exclude images: --exclude"))
     relabeling = Relabeling(workspace, find_run(workspace, run))
     if undo:
-        echo(f"Removed: {plural(relabeling.undo(images), 'fix', 'fixes')}.")
+        echo(tr("Removed: {fixes}.", fixes=plural(relabeling.undo(images), "fix", "fixes")))
     elif not as_list:
         rows = relabeling.find(images)
         if already := len(rows) - relabeling.relabel(rows, label or ""):
@@ -325,7 +333,12 @@ def relabel(
             )
     entries = relabeling.entries()
     if as_list and entries:
-        echo(table(("now", "file"), [(one.label or "excluded", one.path) for one in entries]))
+        echo(
+            table(
+                (tr("now"), tr("file")),
+                [(one.label or tr("excluded"), one.path) for one in entries],
+            )
+        )
     echo(f"{safe_text(relabeling.path, 1000)}: {describe_fixes(entries)}.")
     if entries and not as_list:
         echo(

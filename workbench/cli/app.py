@@ -12,6 +12,8 @@ from click.shell_completion import get_completion_class
 from workbench import __version__
 from workbench.cli.group import CommandGroup
 from workbench.cli.options import PathArgument, examples
+from workbench.language import take_notes
+from workbench.messages import LANGUAGE_VARIABLE, LANGUAGES
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.text import use_utf8
 
@@ -33,11 +35,19 @@ from workbench.text import use_utf8
 @click.option(
     "--low-bandwidth", is_flag=True, help="The app: redraw less often, for a slow connection."
 )
+@click.option(
+    "--lang",
+    metavar="LANGUAGE",
+    expose_value=False,  # taken out of the command line before anything is translated
+    help=f"{' or '.join(LANGUAGES)} (else ${LANGUAGE_VARIABLE}, the settings, the locale).",
+)
 @click.pass_context
 def workbench(ctx: click.Context, workspace: Path | None, low_bandwidth: bool) -> None:
     """From a folder of images to a trained, understood image classifier."""
     ctx.obj = workspace
     if ctx.invoked_subcommand is not None:
+        for note in take_notes():
+            click.echo(note, err=True)
         return
     if can_open():
         ctx.exit(open_app(find_workspace(workspace), low_bandwidth))
@@ -74,6 +84,7 @@ def open_app(workspace: Workspace, low_bandwidth: bool, first: Sequence[Any] = (
     unread = probe.unread if probe.unread or probe.silent else None
     app = WorkbenchApp(workspace, low_bandwidth, graphics, unread)
     app.first = tuple(first)
+    app.notes = take_notes()
     app.run()
     return app.return_code or 0
 

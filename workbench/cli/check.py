@@ -14,7 +14,7 @@ from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import format_gib, format_seconds, safe_text, table
+from workbench.text import cell_width, format_gib, format_seconds, pad_cells, safe_text, table
 
 if TYPE_CHECKING:
     from workbench.machine.check import MachineReport
@@ -86,9 +86,9 @@ def summary_lines(report: "MachineReport", graphics: "Graphics | None" = None) -
     facts = rows(report.facts, report.benchmarks)
     if graphics is not None:
         facts.append((tr("pictures"), graphics.describe()))
-    width = max(len(label) for label, _ in facts)
+    width = max(cell_width(label) for label, _ in facts)
     for label, text in facts:
-        lines += _hanging(f"{label:<{width}}  ", text)
+        lines += _hanging(pad_cells(label, width) + "  ", text)
     return lines
 
 
@@ -104,16 +104,23 @@ def detail_lines(report: "MachineReport") -> list[str]:
     lines = []
     for finding in report.diagnosis.findings:
         for consequence in finding.consequences:
-            lines += _hanging("  . ", f"{consequence.what} (follows from: {finding.what})")
+            lines += _hanging(
+                "  . ",
+                tr("{what} (follows from: {what_2})", what=consequence.what, what_2=finding.what),
+            )
     if lines:
-        lines = ["", "Consequences", *lines]
+        lines = ["", tr("Consequences"), *lines]
     outcomes = report.facts.outcomes.items()
     probes = [(n, o.status, format_seconds(o.seconds), o.detail) for n, o in outcomes]
-    lines += ["", table(("probe", "", "took", ""), probes, "llr")]
+    lines += ["", table((tr("probe"), "", tr("took"), ""), probes, "llr")]
     for name, outcome in outcomes:
         if outcome.stderr:
-            lines += ["", f"{name} printed:", *(f"  {one}" for one in outcome.stderr.split("\n"))]
-    return [*lines, "", f"checked in {format_seconds(report.seconds)}"]
+            lines += [
+                "",
+                tr("{name} printed:", name=name),
+                *(f"  {one}" for one in outcome.stderr.split("\n")),
+            ]
+    return [*lines, "", tr("checked in {seconds}", seconds=format_seconds(report.seconds))]
 
 
 def _finding_tree(finding: "Finding") -> dict[str, Any]:
@@ -178,7 +185,12 @@ def gauge_text(sample: "Gauges") -> str:
         used, total = host["memory_used"], host["memory_total"]
         lines += [
             f"cpu     {_bar(host['cpu'] / 100)} {host['cpu']:3.0f} %",
-            f"memory  {_bar(used / total)} {used / 2**30:.1f} of {format_gib(total)}",
+            tr(
+                "memory  {used} {used_2:.1f} of {total}",
+                used=_bar(used / total),
+                used_2=used / 2**30,
+                total=format_gib(total),
+            ),
         ]
     for gpu in sample.nvml.gpus:
         share = gpu.memory_used / gpu.memory_total if gpu.memory_total else 0.0
@@ -189,12 +201,18 @@ def gauge_text(sample: "Gauges") -> str:
             for one in gpu.processes
         ]
         if rows:
-            text = table(("  PID", "user", "memory", "program"), rows, "rlrl")
+            text = table(("  " + tr("PID"), tr("user"), tr("memory"), tr("program")), rows, "rlrl")
             lines += [line[:79] for line in text.split("\n")]
     if not sample.nvml.gpus:
-        lines += ["", "no GPU" + (f": {safe_text(sample.nvml.error)}" if sample.nvml.error else "")]
+        lines += [
+            "",
+            tr("no GPU") + (f": {safe_text(sample.nvml.error)}" if sample.nvml.error else ""),
+        ]
     if sample.silent:
-        lines += ["", f"NVML has not answered for {format_seconds(sample.silent)}."]
+        lines += [
+            "",
+            tr("NVML has not answered for {silent}.", silent=format_seconds(sample.silent)),
+        ]
     return "\n".join(lines)
 
 

@@ -17,7 +17,7 @@ from workbench.cli.options import (
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import format_bytes, plural, safe_text, table
+from workbench.text import format_bytes, pad_cells, plural, safe_text, table
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,13 @@ def list_command(workspace: Workspace, as_json: bool) -> None:
         )
         for d in found
     ]
-    echo(table(("name", "images", "classes", "on disk", "runs", "source"), rows, "lrrrr"))
+    echo(
+        table(
+            (tr("name"), tr("images"), tr("classes"), tr("on disk"), tr("runs"), tr("source")),
+            rows,
+            "lrrrr",
+        )
+    )
 
 
 @data.command()
@@ -133,12 +139,18 @@ def show(workspace: Workspace, name: str) -> None:
     echo(f"{summary.name}: {safe_text(summary.source, 1000)} ({summary.kind or 'fetched'})")
     for pack, size in summary.packs.items():
         runs = [use.run for use in uses if use.pack == pack]
-        used = f"used by {', '.join(runs)}" if runs else "used by no run"
+        used = tr("used by {runs}", runs=", ".join(runs)) if runs else tr("used by no run")
         echo(f"{pack}  {format_bytes(size)}  {used}")
     if summary.features:
         total = format_bytes(sum(summary.features.values()))
-        echo(f"{plural(len(summary.features), 'file')} of cached features  {total}")
-    for line in audit.lines() if audit else ["not scanned yet"]:
+        echo(
+            tr(
+                "{files} of cached features  {total}",
+                files=plural(len(summary.features), "file"),
+                total=total,
+            )
+        )
+    for line in audit.lines() if audit else [tr("not scanned yet")]:
         echo(line)
 
 
@@ -162,8 +174,12 @@ def clean(workspace: Workspace, name: str | None, scan_too: bool) -> None:
         freed += cleaned.freed
         for file in cleaned.removed:
             echo(f"removed {each}/{safe_text(file)}")
-    kept = f"; {plural(len(needed), 'pack')} kept for unfinished runs" if needed else ""
-    echo(f"{format_bytes(freed)} freed{kept}")
+    kept = (
+        tr("; {packs} kept for unfinished runs", packs=plural(len(needed), "pack"))
+        if needed
+        else ""
+    )
+    echo(tr("{freed} freed{kept}", freed=format_bytes(freed), kept=kept))
 
 
 @data.command()
@@ -175,13 +191,12 @@ def get(workspace: Workspace, name: str | None) -> None:
 
     if name is None:
         for key, entry in CATALOGUE.items():
-            size = format_bytes(entry.download_size) if entry.files else "no download"
-            echo(
-                f"{key:<14} {size:>11}  {entry.images:>6,} images, "
-                f"{len(entry.classes):>2} classes  {entry.about}"
-            )
+            size = format_bytes(entry.download_size) if entry.files else tr("no download")
+            images = pad_cells(plural(entry.images, "image"), 13, "r")
+            classes = pad_cells(plural(len(entry.classes), "class", "classes"), 10, "r")
+            echo(f"{key:<14} {pad_cells(size, 11, 'r')}  {images}, {classes}  {entry.about}")
             for check in dict.fromkeys(file.verification for file in entry.files):
-                echo(f"{'':<14} checked: {check}")
+                echo(f"{'':<14} " + tr("checked: {check}", check=check))
         return
     with progress_bar() as progress:
         path = fetch(name, workspace, progress)

@@ -65,8 +65,10 @@ def demo(workspace: Workspace) -> None:
 
 def demo_table(results: list[DemoResult], shift: int) -> str:
     """Format the runs side by side."""
-    headers = ("", "test accuracy", "95 % interval", f"shifted by {shift} px", "parameters",
-               "seconds")  # fmt: skip
+    headers = (
+        "", tr("test accuracy"), tr("95 % interval"), tr("shifted by {shift} px", shift=shift),
+        tr("parameters"), tr("seconds"),
+    )  # fmt: skip
     rows = [
         (
             one.strategy,
@@ -85,23 +87,31 @@ def demo_conclusions(dense: DemoResult, convnet: DemoResult, shift: int) -> list
     """Return conclusions that follow from the results."""
     ahead, behind = sorted((dense, convnet), key=lambda one: one.accuracy, reverse=True)
     if ahead.interval[0] <= behind.interval[1]:
-        plain = (
-            f"the two are too close to call on {dense.images} test images: their intervals overlap."
+        plain = tr(
+            "the two are too close to call on {images} test images: their intervals overlap.",
+            images=dense.images,
         )
     else:
-        plain = f"the {ahead.strategy} network is better, beyond chance."
+        plain = tr("the {strategy} network is better, beyond chance.", strategy=ahead.strategy)
     if convnet.shifted > dense.shifted:
-        shifted = (
-            f"the convnet gets {convnet.shifted:.0%} right, the dense network "
-            f"{dense.shifted:.0%}. A convolution finds a stroke at any place; a dense layer "
-            f"has to learn it again for every place."
+        shifted = tr(
+            "the convnet gets {shifted:.0%} right, the dense network {shifted_2:.0%}. "
+            "A convolution finds a stroke at any place; a dense layer has to learn it "
+            "again for every place.",
+            shifted=convnet.shifted,
+            shifted_2=dense.shifted,
         )
     else:
-        shifted = (
-            f"the convnet was not better this time ({convnet.shifted:.0%} against "
-            f"{dense.shifted:.0%}), although convolutions are made for that."
+        shifted = tr(
+            "the convnet was not better this time ({shifted:.0%} against "
+            "{shifted_2:.0%}), although convolutions are made for that.",
+            shifted=convnet.shifted,
+            shifted_2=dense.shifted,
         )
-    return [f"On digits as they are, {plain}", f"On digits moved by {shift} pixels, {shifted}"]
+    return [
+        tr("On digits as they are, {plain}", plain=plain),
+        tr("On digits moved by {shift} pixels, {shifted}", shift=shift, shifted=shifted),
+    ]
 
 
 def _train_demo(workspace: Workspace, strategy: str) -> DemoResult | None:

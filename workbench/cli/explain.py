@@ -69,7 +69,7 @@ def activations(
     result = _run(workspace, run, "activations", out, request)
     if strongest := result["strongest"]:
         numbers = ", ".join(map(str, strongest))
-        _show([result["preview"]], [f"the strongest channels: {numbers}"])
+        _show([result["preview"]], [tr("the strongest channels: {numbers}", numbers=numbers)])
     else:
         _show([result["preview"]])
     _print_result(result)
@@ -181,7 +181,9 @@ def sight_table(sights: "Sequence[LayerField]") -> str:
         start = f"{down}" if down == right else f"{down}, {right}"
         size = f"{field.size}x{field.size}"
         rows.append((sight.row.name, shape, size, f"{field.jump}", start, ""))
-    return table(("layer", "output", "field", "apart", "start", ""), rows, "lrrrrl")
+    return table(
+        (tr("layer"), tr("output"), tr("field"), tr("apart"), tr("start"), ""), rows, "lrrrrl"
+    )
 
 
 def _label_count(folder: Any) -> int:
@@ -256,7 +258,7 @@ def _print_result(result: dict[str, Any]) -> None:
 
 def _show_patterns(pending: list[dict[str, Any]]) -> None:
     """Show the patterns side by side and remove them from the list."""
-    titles = [f"filter {event['filter']}" for event in pending]
+    titles = [tr("filter {filter}", filter=event["filter"]) for event in pending]
     _show([event["picture"] for event in pending], titles, BESIDE)
     pending.clear()
 

@@ -108,9 +108,9 @@ def _model(
 
 def _print(made: "ExportedModel") -> None:
     rows = [(one.format.title, one.format.file, f"{one.difference:.2g}") for one in made.tried]
-    echo(table(("format", "file", "differs by"), rows, "llr"))
+    echo(table((tr("format"), tr("file"), tr("differs by")), rows, "llr"))
     one = made.tried[0]
-    kind = "of the run's images" if one.own else "random images (the run's are gone)"
+    kind = tr("of the run's images") if one.own else tr("random images (the run's are gone)")
     echo(
         tr(
             "Loaded again in fresh processes and tried on {images} {kind}: no "

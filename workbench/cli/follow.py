@@ -47,7 +47,7 @@ from workbench.runs.lock import is_locked
 from workbench.runs.slurm import read_job, resume_arguments
 from workbench.runs.slurm_state import log_path
 from workbench.runs.state import half_batch, hint_with_command, summarize
-from workbench.text import format_seconds, plural, safe_lines, safe_text
+from workbench.text import format_seconds, pad_cells, plural, safe_lines, safe_text
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
@@ -91,16 +91,16 @@ def launch_run(
         with progress_bar() as progress:
             folder = start_run(
                 workspace, spec, stem, notes.append, queue, environment=environment,
-                progress=progress, warn=doubts.append, queue_hint=" (--queue waits)",
+                progress=progress, warn=doubts.append, queue_hint=" " + tr("(--queue waits)"),
             )  # fmt: skip
             note_running(workspace, folder)
             return folder
     finally:  # below the bar, also after an error
         for doubt in doubts:
-            echo(f"warning {doubt}", err=True)
+            echo(tr("warning {doubt}", doubt=doubt), err=True)
         for note in notes:
-            label = "gpu" if note.startswith("GPU ") else "note"
-            echo(f"{label:<6} {note}", err=True)
+            label = "gpu" if note.startswith("GPU ") else tr("note")
+            echo(f"{pad_cells(label, 6)} {note}", err=True)
 
 
 def watch(
@@ -137,7 +137,10 @@ def watch(
         click.echo(BELL, nl=False)
     if isinstance(last, RunFailed):
         message = last.message or "unknown"
-        raise UserError(f"{folder.name} failed. {message}", _hint(workspace, folder, last))
+        raise UserError(
+            tr("{folder} failed. {message}", folder=folder.name, message=message),
+            _hint(workspace, folder, last),
+        )
     if isinstance(last, Interrupted):
         raise _interrupted(workspace, folder, last)
     return last.event if last else ""
@@ -151,7 +154,7 @@ def _hint(workspace: Workspace, folder: RunFolder, event: RunFailed) -> str:
         return hint
     if event.kind == "memory" and half_batch(read_tables(folder)):
         again = command_line(workspace, *resume_arguments(folder), "--half-batch")
-    return "\n".join(part for part in (hint, f"Resume: {again}") if part)
+    return "\n".join(part for part in (hint, tr("Resume: {again}", again=again)) if part)
 
 
 def _interrupted(workspace: Workspace, folder: RunFolder, event: Interrupted) -> UserError:
@@ -159,7 +162,7 @@ def _interrupted(workspace: Workspace, folder: RunFolder, event: Interrupted) ->
         return UserError(tr("The folder of {folder_name} is gone.", folder_name=folder.name))
     job = read_job(folder)
     path = log_path(job) if job and not folder.log_path.exists() else folder.log_path
-    log = f"\nIts last output, in {path}:\n" if event.log else ""
+    log = "\n" + tr("Its last output, in {path}:", path=path) + "\n" if event.log else ""
     state = summarize(folder).state
     return UserError(
         tr(
@@ -169,7 +172,10 @@ def _interrupted(workspace: Workspace, folder: RunFolder, event: Interrupted) ->
             log=log,
         )
         + "\n".join(event.log),
-        f"Resume: {command_line(workspace, *resume_arguments(folder))}",
+        tr(
+            "Resume: {command_line}",
+            command_line=command_line(workspace, *resume_arguments(folder)),
+        ),
     )
 
 
@@ -199,7 +205,7 @@ def _output(plain: bool) -> Iterator[EventOutput]:
         console=Console(highlight=False),
         transient=True,
     ) as bars:
-        task = bars.add_task("starting the worker", total=None)
+        task = bars.add_task(tr("starting the worker"), total=None)
 
         class TerminalOutput:
             def line(self, text: str) -> None:
@@ -235,7 +241,13 @@ class EventPrinter:
                 self._work(event)
             case GpuChosen():
                 for gpu in [event.gpu, *event.others] if event.gpu else []:
-                    self.line(f"gpu    {safe_text(gpu.name, 60)} (GPU {gpu.index})")
+                    self.line(
+                        tr(
+                            "gpu    {gpu} (GPU {index})",
+                            gpu=safe_text(gpu.name, 60),
+                            index=gpu.index,
+                        )
+                    )
             case DataReady():
                 self._data_ready(event)
             case Notice():
@@ -249,7 +261,7 @@ class EventPrinter:
             case StepProgress():
                 self._progress(event)
             case CrossValidated():
-                self.line(f"solved {describe_cross_validation(event)}")
+                self.line(tr("solved {event}", event=describe_cross_validation(event)))
             case EpochFinished():
                 self._epoch_finished(event)
             case StageFinished():
@@ -264,7 +276,11 @@ class EventPrinter:
                     tr("stopped{why}; everything is saved. Resume: {again}", why=why, again=again)
                 )
             case RunFinished():
-                took = "" if event.seconds is None else f" in {format_seconds(event.seconds)}"
+                took = (
+                    ""
+                    if event.seconds is None
+                    else " " + tr("in {seconds}", seconds=format_seconds(event.seconds))
+                )
                 self.line(f"finished{took}: {self.folder.model_path}")
 
     def _work(self, work: Work) -> None:
@@ -276,26 +292,44 @@ class EventPrinter:
     def _data_ready(self, event: DataReady) -> None:
         images = ", ".join(f"{count:,} {split}" for split, count in event.images.items() if count)
         labels = plural(len(event.labels), "label")
-        self.line(f"data   {safe_text(event.name)}: {images} images, {labels}")
+        self.line(
+            tr(
+                "data   {event}: {images} images, {labels}",
+                event=safe_text(event.name),
+                images=images,
+                labels=labels,
+            )
+        )
         for note in event.notes:
             self.line(f"note   {safe_text(note, 400)}")
 
     def _stage_started(self, event: StageStarted) -> None:
         self.epochs = 0 if event.is_solved else event.epochs
-        how = (
-            f"{event.optimizer} {event.learning_rate}, "
-            f"batch {event.batch_size}, {plural(event.epochs, 'epoch')}"
+        how = tr(
+            "{optimizer} {learning_rate}, batch {batch_size}, {epochs}",
+            optimizer=event.optimizer,
+            learning_rate=event.learning_rate,
+            batch_size=event.batch_size,
+            epochs=plural(event.epochs, "epoch"),
         )
         if event.is_solved:
-            how = f"{_grouped(event.trainable_parameters)} of them solved"
+            how = tr(
+                "{trainable_parameters} of them solved",
+                trainable_parameters=_grouped(event.trainable_parameters),
+            )
         self.line(
-            f"stage  {event.name}: {_grouped(event.parameters)} parameters, {how}, "
-            f"{event.device}"
-            f"{'' if event.is_solved else _expected(event)}"
+            tr(
+                "stage  {event}: {parameters} parameters, {how}, {device}{event_2}",
+                event=event.name,
+                parameters=_grouped(event.parameters),
+                how=how,
+                device=event.device,
+                event_2="" if event.is_solved else _expected(event),
+            )
         )
         if event.is_solved:
             return
-        self.line(_columns("epoch", METRICS, "time"))
+        self.line(_columns(tr("epoch"), METRICS, tr("time")))
 
     def _resumed(self, event: Resumed) -> None:
         place = event.position
@@ -308,10 +342,16 @@ class EventPrinter:
 
     def _progress(self, event: StepProgress) -> None:
         speed = event.images_per_second
-        pace = f"  {speed:,.0f} images/s" if speed else ""
+        pace = "  " + tr("{speed:,.0f} images/s", speed=speed) if speed else ""
         self.bar(
-            f"epoch {event.epoch} {event.phase}  loss {_number(event.loss)}"
-            f"  accuracy {_number(event.accuracy)}{pace}",
+            tr(
+                "epoch {epoch} {phase}  loss {loss}  accuracy {accuracy}{pace}",
+                epoch=event.epoch,
+                phase=event.phase,
+                loss=_number(event.loss),
+                accuracy=_number(event.accuracy),
+                pace=pace,
+            ),
             event.step,
             event.steps,
         )
@@ -328,7 +368,7 @@ class EventPrinter:
             _columns(
                 f"{event.epoch}/{self.epochs}",
                 [_number(value) for value in metrics],
-                seconds + scores + ("  best" if event.best else ""),
+                seconds + scores + ("  " + tr("best") if event.best else ""),
             )
         )
 
@@ -338,14 +378,19 @@ class EventPrinter:
             report = evaluation_report(results, str(self.folder.path))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # Removed or damaged since; the event itself has the main metric.
-            report = f"{event.split} accuracy {_number(event.accuracy)}"
+            report = tr(
+                "{split} accuracy {accuracy}", split=event.split, accuracy=_number(event.accuracy)
+            )
         self.line(report.split("\n\n", 1)[0] if self.brief else report)
 
 
 def _columns(epoch: str, metrics: Sequence[str], time: str) -> str:
     """Format a line of the table of epochs, within 80 columns."""
-    cells = (f"{value:>{max(len(name), 7)}}" for name, value in zip(METRICS, metrics, strict=True))
-    return f"{epoch:>9}  {'  '.join(cells)}  {time}"
+    cells = (
+        pad_cells(value, max(len(name), 7), "r")
+        for name, value in zip(METRICS, metrics, strict=True)
+    )
+    return f"{pad_cells(epoch, 9, 'r')}  {'  '.join(cells)}  {time}"
 
 
 def _expected(event: StageStarted) -> str:

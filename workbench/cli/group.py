@@ -102,8 +102,10 @@ def note_running(workspace: Workspace, folder: RunFolder) -> None:
 
 def describe_detached(workspace: Workspace, folder: RunFolder) -> str:
     """Say that a run keeps running without this command, and how to watch and stop it."""
-    return (
-        f"\nDetached; {folder.name} keeps running.\n"
-        f"Watch it again: {command_line(workspace, 'attach', folder.name)}\n"
-        f"Stop it:        {command_line(workspace, 'stop', folder.name)}"
+    return "\n" + tr(
+        "Detached; {folder} keeps running.\nWatch it again: {command_line}\nStop "
+        "it:        {command_line_2}",
+        folder=folder.name,
+        command_line=command_line(workspace, "attach", folder.name),
+        command_line_2=command_line(workspace, "stop", folder.name),
     )

@@ -94,7 +94,9 @@ def _print_next(labelling: "Labelling") -> None:
             )
             for one in labelling.queue[: labelling.batch]
         ]
-        lines.append(table(("probably", "or", "file", "labels of the nearest images"), rows))
+        lines.append(
+            table((tr("probably"), tr("or"), tr("file"), tr("labels of the nearest images")), rows)
+        )
     else:
         lines.append(tr("Every image has an answer."))
     for path, reason in ranking.unreadable:

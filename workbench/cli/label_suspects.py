@@ -74,7 +74,12 @@ def _lines(workspace: Workspace, folder: "RunFolder", report: "SuspectReport") -
             repeats=plural(report.repeats, "repeat"),
             base=title,
         ),
-        f"accuracy {report.accuracy:.4f} ({low:.4f} to {high:.4f} with 95 % confidence)",
+        tr(
+            "accuracy {accuracy:.4f} ({low:.4f} to {high:.4f} with 95 % confidence)",
+            accuracy=report.accuracy,
+            low=low,
+            high=high,
+        ),
     ]
     if report.random_weights:
         lines.append(tr("The base has random weights: its features say little about labels."))
@@ -91,7 +96,7 @@ def _lines(workspace: Workspace, folder: "RunFolder", report: "SuspectReport") -
             (one.label, one.suggested, f"{one.count:,.1f}", f"{one.share:.1%}")
             for one in report.wrong[:MOST]
         ]
-        headers = ("label", "probably", "images", "of the label")
+        headers = (tr("label"), tr("probably"), tr("images"), tr("of the label"))
         lines += ["", table(headers, rows, "llrr")]
     lines += ["", tr("label suspects, the least likely label first"), _suspects(report)]
     labels = report.labels
@@ -119,5 +124,5 @@ def _suspects(report: "SuspectReport") -> str:
         )
         for one in report.suspects[:MOST]
     ]
-    headers = ("", "label", "p(label)", "probably", "p", "file")
+    headers = ("", tr("label"), tr("p(label)"), tr("probably"), "p", tr("file"))
     return table(headers, rows, "rlrlrl")

@@ -175,7 +175,9 @@ def ladder_specs(
         try:
             spec = preset_spec(workspace, preset, source, tuple(fitting), None, *chosen)
         except UserError as error:
-            raise UserError(f"strategy {preset}: {error.message}", error.hint) from None
+            raise UserError(
+                tr("strategy {preset}: {message}", preset=preset, message=error.message), error.hint
+            ) from None
         specs.append((preset, spec))
     return specs
 
@@ -288,10 +290,17 @@ def ladder_table(rows: "Sequence[LadderRow]", lead: str = "") -> str:
     """
     from workbench.app.ladder import format_reference, ladder_notes
 
-    headers = ("strategy", "accuracy", "95 % interval", "seconds", "book", "readers")
+    headers = (
+        tr("strategy"),
+        tr("accuracy"),
+        tr("95 % interval"),
+        tr("seconds"),
+        tr("book"),
+        tr("readers"),
+    )
     cells = [
         (
-            row.preset + (" (random)" if row.random_weights else ""),
+            row.preset + (" " + tr("(random)") if row.random_weights else ""),
             row.state if row.accuracy is None else format_accuracy(row.accuracy),
             format_interval(row.interval),
             "-" if row.seconds is None else f"{row.seconds:,.0f}",
@@ -303,7 +312,7 @@ def ladder_table(rows: "Sequence[LadderRow]", lead: str = "") -> str:
     notes = [
         *([lead] if lead else []),
         *ladder_notes(rows),
-        "runs: " + ", ".join(row.run for row in rows if row.run),
+        tr("runs:") + " " + ", ".join(row.run for row in rows if row.run),
     ]
     noted = ("failed", "interrupted", "finished", "waiting")
     notes += [f"{row.run}: {row.detail}" for row in rows if row.detail and row.state in noted]

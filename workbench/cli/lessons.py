@@ -77,7 +77,7 @@ def lessons(
 
 def _list(workspace: Workspace, as_json: bool) -> None:
     from workbench.lessons.catalogue import LESSONS, newest_results
-    from workbench.text import format_seconds
+    from workbench.text import cell_width, format_seconds, pad_cells
 
     kept = {name: newest_results(workspace, name) for name in LESSONS}
     if as_json:
@@ -96,9 +96,9 @@ def _list(workspace: Workspace, as_json: bool) -> None:
         return
     for lesson in LESSONS.values():
         last = kept[lesson.name]
-        took = format_seconds(last.seconds) if last else "not yet"
-        start = f"{lesson.name:<14} {lesson.section}  {took:>12}  "
-        after = " " * len(start)
+        took = format_seconds(last.seconds) if last else tr("not yet")
+        start = f"{lesson.name:<14} {lesson.section}  {pad_cells(took, 12, 'r')}  "
+        after = " " * cell_width(start)
         echo(textwrap.fill(lesson.question, LIST_WIDTH, initial_indent=start,
                           subsequent_indent=after))  # fmt: skip
     echo(tr("\n"

@@ -76,7 +76,9 @@ def _plain_progress() -> Progress:
     def show(phase: str, done: int, total: int) -> None:
         now = time.monotonic()
         if total and done == total and now - began.pop(phase, now) >= 1:
-            echo(f"{phase}: {done:,} of {total:,}", err=True)
+            echo(
+                tr("{phase}: {done:,} of {total:,}", phase=phase, done=done, total=total), err=True
+            )
         elif done != total:
             began.setdefault(phase, now)
 
@@ -110,7 +112,7 @@ def worker_events(
 
     def handle(event: "JobEvent") -> None:
         if event["event"] == "notice":
-            echo(f"note   {event['message']}", err=True)
+            echo(tr("note   {message}", message=event["message"]), err=True)
         else:
             on_event(event)
 
@@ -133,9 +135,16 @@ def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:
     results = parse_results(metrics)
     low, high = metrics["interval"]
     lines = [
-        f"{metrics['split']} accuracy {metrics['accuracy']:.4f} "
-        f"({low:.4f} to {high:.4f} with 95 % confidence), loss {metrics['loss']:.4f}, "
-        f"{metrics['images']:,} images"
+        tr(
+            "{split} accuracy {accuracy:.4f} ({low:.4f} to {high:.4f} with 95 % "
+            "confidence), loss {loss:.4f}, {images:,} images",
+            split=metrics["split"],
+            accuracy=metrics["accuracy"],
+            low=low,
+            high=high,
+            loss=metrics["loss"],
+            images=metrics["images"],
+        )
     ]
     lines += [f"{title} {score}" for title, score in format_scores(results.scores)]
     if results.mirrored:
@@ -155,15 +164,17 @@ def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:
             (w["label"], w["predicted"], f"{math.exp(-w['loss']):.3f}", w["path"])
             for w in metrics["worst"][:10]
         ]
-        lines += ["", "worst errors, by the probability of the true label"]
-        lines.append(table(("label", "predicted", "p(label)", "file"), worst, "llr"))
+        lines += ["", tr("worst errors, by the probability of the true label")]
+        lines.append(
+            table((tr("label"), tr("predicted"), tr("p(label)"), tr("file")), worst, "llr")
+        )
     return "\n".join(lines)
 
 
 def confused_table(pairs: "Sequence[ConfusedPair]") -> str:
     """Format pairs of labels that were confused."""
     rows = [(one.label, one.predicted, f"{one.count:,}", f"{one.share:.1%}") for one in pairs]
-    return table(("label", "predicted", "images", "of the label"), rows, "llrr")
+    return table((tr("label"), tr("predicted"), tr("images"), tr("of the label")), rows, "llrr")
 
 
 def _labels(results: "Results") -> list[str]:
@@ -172,13 +183,19 @@ def _labels(results: "Results") -> list[str]:
 
     classes, lines = list(results.classes), []
     if len(classes) > MAX_MATRIX_LABELS:
-        lines = [f"the {WORST} labels of {len(classes):,} with the lowest recall (--json has all)"]
+        lines = [
+            tr(
+                "the {worst} labels of {classes:,} with the lowest recall (--json has all)",
+                worst=WORST,
+                classes=len(classes),
+            )
+        ]
         classes = worst_classes(classes, WORST)
     rows = [
         (one.label, one.images, format_accuracy(one.precision), format_accuracy(one.recall))
         for one in classes
     ]
-    return [*lines, table(("label", "images", "precision", "recall"), rows, "lrrr")]
+    return [*lines, table((tr("label"), tr("images"), tr("precision"), tr("recall")), rows, "lrrr")]
 
 
 def _confusion(results: "Results", folder: str) -> list[str]:
@@ -191,12 +208,12 @@ def _confusion(results: "Results", folder: str) -> list[str]:
             for label, row in zip(labels, found.matrix, strict=True)
         ]
         return [
-            "confusion: true label in rows, predicted in columns",
+            tr("confusion: true label in rows, predicted in columns"),
             table(("", *labels), rows, "l" + "r" * len(labels)),
         ]
     if not found.pairs:
-        return ["No image was wrong."]
-    lines = ["most confused", confused_table(found.pairs[:WORST])]
+        return [tr("No image was wrong.")]
+    lines = [tr("most confused"), confused_table(found.pairs[:WORST])]
     if found.file:
         place = f"{folder}/{found.file}" if folder else found.file
         lines.append(tr("the whole matrix: {place}", place=safe_text(place, 1000)))

@@ -21,7 +21,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
-from workbench.messages import tr
+from workbench.messages import tr, tr_kept
 from workbench.paths import Workspace
 from workbench.text import format_bytes, format_seconds, format_shape, plural, safe_text, table
 
@@ -54,7 +54,8 @@ def presets(workspace: Workspace, name: str | None, source: str | None) -> None:
         return
     width = max(map(len, PRESETS))
     for preset, about in PRESETS.items():
-        click.echo(f"{preset:<{width}}  {about.title}\n{'':<{width}}  {about.expect}")
+        click.echo(f"{preset:<{width}}  {tr_kept(about.title)}")
+        click.echo(f"{'':<{width}}  {tr_kept(about.expect)}")
 
 
 @click.command(epilog=examples("workbench bases"))
@@ -118,11 +119,11 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
     check_weights(spec)
     source = with_groups(open_source(spec.data.source), spec.data.group)
     facts, groups = source_facts(source), source_groups(source)
-    measured, why_not = None, "How long? Measure this machine once: workbench check"
+    measured, why_not = None, tr("How long? Measure this machine once: workbench check")
     try:
         measured = measured_speed(spec.training)
     except UserError as error:  # a spec for another machine has the same costs here
-        why_not = f"The duration is unknown here: {error.message}"
+        why_not = tr("The duration is unknown here: {message}", message=error.message)
     expected = forecast(spec, facts, measured)
     seconds = expected.seconds or (None,) * len(expected.costs)
     if as_json:
@@ -133,10 +134,17 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
         echo_json(stages)
         return
     title = spec.base_table.title if spec.base else spec.model.strategy
-    random = " with random weights" if spec.base and spec.base.weights == "random" else ""
+    random = " " + tr("with random weights") if spec.base and spec.base.weights == "random" else ""
     echo(
-        f"{spec.model.strategy}: {title}{random} at {format_shape(spec.data.input_shape)}, "
-        f"{plural(facts.images, 'image')}, {plural(facts.classes, 'class', 'classes')}"
+        tr(
+            "{strategy}: {title}{random} at {input_shape}, {images}, {classes}",
+            strategy=spec.model.strategy,
+            title=title,
+            random=random,
+            input_shape=format_shape(spec.data.input_shape),
+            images=plural(facts.images, "image"),
+            classes=plural(facts.classes, "class", "classes"),
+        )
     )
     for line in groups.lines() if groups else ():
         echo(line)
@@ -160,7 +168,7 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
     for line in describe_sharing(expected, count_gpu_devices(os.environ)):
         echo(line)
     if expected.deadline:
-        echo(f"deadline {expected.deadline}")
+        echo(tr("deadline {deadline}", deadline=expected.deadline))
     kind = measured.kind if measured else ""
     if spec.base and (larger := suggest_larger_base(spec.base.name, kind)):
         echo(larger)
@@ -188,22 +196,41 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
     stage = cost.stage
     share = cost.trainable / cost.parameters
     epochs = plural(stage.epochs, "epoch")
-    how = f"up to {epochs}, {stage.optimizer} at {stage.learning_rate:g}"
+    how = tr(
+        "up to {epochs}, {optimizer} at {learning_rate:g}",
+        epochs=epochs,
+        optimizer=stage.optimizer,
+        learning_rate=stage.learning_rate,
+    )
     if stage.is_solved:
         how = tr("at once")
     lines = [
-        f"stage {stage.index + 1}  {stage.name}: {how}",
-        f"  trains   {cost.trainable:,} of {cost.parameters:,} parameters ({share:.0%})",
+        tr("stage {index}  {stage}: {how}", index=stage.index + 1, stage=stage.name, how=how),
+        "  "
+        + tr(
+            "trains   {trainable:,} of {parameters:,} parameters ({share:.0%})",
+            trainable=cost.trainable,
+            parameters=cost.parameters,
+            share=share,
+        ),
     ]
     if cost.prefix_shape:
-        what = f"up to {stage.prefix} ({format_shape(cost.prefix_shape)})"
-        part = f"{cost.prefix_share:.0%} of the base's operations"
+        what = tr(
+            "up to {prefix} ({prefix_shape})",
+            prefix=stage.prefix,
+            prefix_shape=format_shape(cost.prefix_shape),
+        )
+        part = tr("{prefix_share:.0%} of the base's operations", prefix_share=cost.prefix_share)
         if stage.cached:
             per_image = tr("twice per image") if stage.mirrored else tr("once per image")
-            views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
+            views = (
+                " " + tr("in each of {views}", views=plural(stage.views_made, "view"))
+                if stage.views
+                else ""
+            )
             if len(cost.passes) < len(stage.passes):
                 views += tr(", without those of stage {before}", before=stage.index)
-            time = f", about {format_seconds(took.prefix)}" if took else ""
+            time = tr(", about {time}", time=format_seconds(took.prefix)) if took else ""
             size = format_bytes(disk)
             lines.append(
                 tr(
@@ -242,8 +269,12 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
 def total_line(measured: "BenchmarkResult", expected: "Forecast") -> str:
     """Describe the duration of all stages, and what it is based on."""
     seconds = format_seconds(expected.reading)
-    reading = f", reading the images ({seconds}) included" if measured.images_per_second else ""
-    device = "the CPU" if measured.kind == "cpu" else safe_text(measured.device, 40)
+    reading = (
+        tr(", reading the images ({seconds}) included", seconds=seconds)
+        if measured.images_per_second
+        else ""
+    )
+    device = tr("the CPU") if measured.kind == "cpu" else safe_text(measured.device, 40)
     if expected.costs[0].devices > 1:
         device = tr("{device} as one device", device=device)
     total = format_seconds(expected.total or 0.0)
@@ -283,8 +314,16 @@ def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> Non
         return
     for number, event in checks.items():
         started = stages.get(number) or StageStarted(stage=number, name="?")
-        random = "  random weights" if started.weights == "random" else ""
-        echo(f"stage {number + 1}  {started.name}, after epoch {event.epoch}{random}")
+        random = "  " + tr("random weights") if started.weights == "random" else ""
+        echo(
+            tr(
+                "stage {number}  {started}, after epoch {epoch}{random}",
+                number=number + 1,
+                started=started.name,
+                epoch=event.epoch,
+                random=random,
+            )
+        )
         found = [layer for layer in layers_of_stage(started, event) if layer.compiled]
         if show_all:
             echo(freeze_table((layer, verdict(layer)) for layer in found))
@@ -306,7 +345,15 @@ def freeze_table(rows: "Iterable[tuple[Layer, Verdict | None]]") -> str:
         )
         for layer, verdict in rows
     ]
-    headers = ("layer", "output", "parameters", "requested", "compiled", "moved", "")
+    headers = (
+        tr("layer"),
+        tr("output"),
+        tr("parameters"),
+        tr("requested"),
+        tr("compiled"),
+        tr("moved"),
+        "",
+    )
     return table(headers, lines, "lrrllr")
 
 

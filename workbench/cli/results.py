@@ -110,7 +110,15 @@ def predict(
     result = {"model": file, **run_job("predict", request)}
     labels = safe_text(", ".join(result["labels"]))
     mirrored = tr(", averaged with mirror images") if result["mirrored"] else ""
-    echo(f"model {safe_text(_shown_path(file), 1000)} ({labels}){mirrored}", err=True)
+    echo(
+        tr(
+            "model {file} ({labels}){mirrored}",
+            file=safe_text(_shown_path(file), 1000),
+            labels=labels,
+            mirrored=mirrored,
+        ),
+        err=True,
+    )
     if as_json:
         echo_json(result)
     elif as_csv:
@@ -152,7 +160,11 @@ def _table(result: dict[str, Any]) -> str:
         for p in result["predictions"]
         if not p["problem"]
     ]
-    return table(("label", "probability", "file"), rows, "lr") if rows else tr("nothing to predict")
+    return (
+        table((tr("label"), tr("probability"), tr("file")), rows, "lr")
+        if rows
+        else tr("nothing to predict")
+    )
 
 
 def _print_csv(text: str) -> None:

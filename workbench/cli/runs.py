@@ -9,6 +9,7 @@ from workbench.cli.complete import complete_runs, complete_trash
 from workbench.cli.group import EXIT_ERROR, command_line, in_workspace
 from workbench.cli.hosts import all_hosts_option, chosen_hosts, host_option, print_problem
 from workbench.cli.options import (
+    examples,
     json_option,
     latest_argument,
     run_argument,
@@ -29,18 +30,33 @@ from workbench.text import (
 
 if TYPE_CHECKING:
     from workbench.hosts.mirror import HostView
-    from workbench.runs.state import RunSummary
+    from workbench.runs.watch import RunView
 
 HERE = tr("here")  # in a list of several machines
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "workbench runs --filter 'acc>0.9 base:vgg16 tag:night'",
+        "workbench runs --filter 'state:finished -tag:bad' --sort acc --limit 20 --json",
+    )
+)
 @click.option(
     "--figure",
     type=click.Choice([name.replace("_", "-") for name in METRICS]),
     help="The metric to show. Default: as in the app, at first accuracy.",
 )
 @click.option("--best-first", is_flag=True, help="Sort by it, test before validation images.")
+@click.option(
+    "--filter",
+    "query",
+    metavar="QUERY",
+    default="",
+    help="Only these: words, KEY:TEXT, numbers such as acc>0.9; a - before a term leaves out.",
+)
+@click.option("--sort", "by", metavar="KEY", default="", help="acc, run, state, data, ...")
+@click.option("--reverse", is_flag=True, help="The other way round.")
+@click.option("--limit", type=click.IntRange(min=1), help="So many of them at most.")
 @host_option
 @all_hosts_option
 @json_option
@@ -49,6 +65,10 @@ def runs(
     workspace: Workspace,
     figure: str | None,
     best_first: bool,
+    query: str,
+    by: str,
+    reverse: bool,
+    limit: int | None,
     hosts: tuple[str, ...],
     all_hosts: bool,
     as_json: bool,
@@ -58,65 +78,131 @@ def runs(
     A machine that does not answer is reported, and its runs are shown as they were; if it was
     named by --host, the exit code is 2.
     """
-    from workbench.app.table_settings import read_settings
-    from workbench.runs.folder import list_runs
-    from workbench.runs.state import summarize
+    from workbench.app.run_query import CLI_SORTS, METRIC, STARTED, parse_query, select, sort_views
+    from workbench.app.table_settings import read_table_settings
+    from workbench.runs.sweep import sweeps_by_run
+    from workbench.runs.watch import read_all
 
-    metric = figure.replace("-", "_") if figure else read_settings(workspace).metric
-    found = [("", summarize(folder)) for folder in list_runs(workspace)]
-    if several := bool(hosts or all_hosts):
-        views = _ask(hosts, all_hosts)
-        found += [(view.name, run.summary) for view in views for run in view.runs]
-        found.sort(key=lambda one: -(one[1].started or 0.0))
-        failed = any(view.problem and view.name in hosts for view in views)
-    if best_first:
-        found.sort(key=lambda one: one[1].rank(metric))
-    if as_json:
-        echo_json(
-            [({"host": host} if several else {}) | summary.as_dict() for host, summary in found]
+    terms = parse_query(query)
+    if by and by not in CLI_SORTS:
+        raise UserError(
+            tr("--sort: received {key}.", key=safe_text(repr(by), 60)),
+            tr("Allowed: {keys}", keys=", ".join(CLI_SORTS)),
         )
+    metric = figure.replace("-", "_") if figure else read_table_settings(workspace).metric
+    found = sorted(read_all(workspace), key=lambda view: -(view.summary.started or 0.0))
+    if several := bool(hosts or all_hosts):
+        asked = _ask(hosts, all_hosts)
+        found += [run for view in asked for run in view.runs]
+        found.sort(key=lambda view: -(view.summary.started or 0.0))
+        failed = any(view.problem and view.name in hosts for view in asked)
+    if any(term.key == "sweep" or not term.key for term in terms):
+        found = select(found, terms, sweeps_by_run(workspace))
+    else:
+        found = select(found, terms)
+    total = len(found)
+    found = sort_views(found, by or (METRIC if best_first else STARTED), reverse, metric)[:limit]
+    if as_json:
+        echo_json([_as_dict(view, several) for view in found])
+    elif terms and not total:
+        echo(tr("No run matches {query}.", query=safe_text(repr(query), 200)))
     else:
         _print_runs(workspace, found, metric, several)
+        if len(found) < total:
+            echo(tr("{more:,} more: leave out --limit", more=total - len(found)))
     if several and failed:
         click.get_current_context().exit(EXIT_ERROR)
 
 
-def _print_runs(
-    workspace: Workspace, found: "list[tuple[str, RunSummary]]", metric: str, several: bool
-) -> None:
+def _as_dict(view: "RunView", several: bool) -> dict[str, object]:
+    host = {"host": view.host} if several else {}
+    note = {"tags": list(view.tags), "note": view.note}
+    return host | view.summary.as_dict() | note
+
+
+def _print_runs(workspace: Workspace, found: "list[RunView]", metric: str, several: bool) -> None:
     """Print a line for each run, with its machine if there are several, and what needs words."""
     from workbench.runs.state import ENDED
 
     if not found:
         echo(tr("No runs yet in {runs}. Start one: workbench demo", runs=workspace.runs))
         return
+    tagged = any(view.tags for view in found)
     rows = [
         (
-            summary.state.phase,
-            *((host or HERE,) if several else ()),
-            summary.name,
-            (summary.preset or summary.strategy)
-            + (" (random weights)" if summary.random_weights else ""),
-            f"{summary.epochs_done}/{summary.epochs_total or '?'}",
-            format_accuracy(summary.on_validation(metric)),
-            format_accuracy(summary.on_test(metric)),
-            _ago(summary.started),
-            (summary.state.phase != "waiting" and summary.device) or "-",
+            view.summary.state.phase,
+            *((view.host or HERE,) if several else ()),
+            view.name,
+            (view.summary.preset or view.summary.strategy)
+            + (" " + tr("(random weights)") if view.summary.random_weights else ""),
+            f"{view.summary.epochs_done}/{view.summary.epochs_total or '?'}",
+            format_accuracy(view.summary.on_validation(metric)),
+            format_accuracy(view.summary.on_test(metric)),
+            _ago(view.summary.started),
+            (view.summary.state.phase != "waiting" and view.summary.device) or "-",
+            *((" ".join(view.tags),) if tagged else ()),
         )
-        for host, summary in found
+        for view in found
     ]
     named = "" if metric == ACCURACY else f" {SHORT_TITLES[metric]}"
-    first = ("state", "machine", "run") if several else ("state", "run")
-    headers = (*first, "preset", "epochs", f"best val{named}", f"test{named}", "started", "on")
-    echo(table(headers, rows, "l" * len(first) + "lrrrrl"))
+    first = (tr("state"), tr("machine"), tr("run")) if several else (tr("state"), tr("run"))
+    headers = (
+        *first,
+        tr("preset"),
+        tr("epochs"),
+        tr("best val{named}", named=named),
+        tr("test{named}", named=named),
+        tr("started"),
+        tr("on"),
+    )
+    last = (tr("tags"),) if tagged else ()
+    echo(table((*headers, *last), rows, "l" * len(first) + "lrrrrl"))
     notes = []
-    for host, summary in found:
-        explained = summary.state.phase in (*ENDED, "interrupted", "waiting")
-        if (explained or summary.state.other_host) and summary.state.detail:
-            where = tr("{name} on {host}", name=summary.name, host=host) if host else summary.name
-            notes.append((where, summary.state.detail))
+    for view in found:
+        state, host = view.summary.state, view.host
+        explained = state.phase in (*ENDED, "interrupted", "waiting")
+        if (explained or state.other_host) and state.detail:
+            where = tr("{name} on {host}", name=view.name, host=host) if host else view.name
+            notes.append((where, state.detail))
     for note in group_notes(notes):
         echo(note)
+
+
+@click.command(
+    epilog=examples(
+        "workbench tag photos-1 +night +good",
+        "workbench tag photos-1 -bad            removes one",
+        "workbench runs --filter tag:night",
+    ),
+    context_settings={"ignore_unknown_options": True},
+)
+@run_argument
+@click.argument("changes", nargs=-1, metavar="[+TAG|-TAG]...")
+@in_workspace
+def tag(workspace: Workspace, run: str, changes: tuple[str, ...]) -> None:
+    """Add and remove tags of a run; without any, print those it has."""
+    from workbench.runs.annotations import change_tags, read_tags
+    from workbench.runs.folder import find_run
+
+    folder = find_run(workspace, run)
+    tags = change_tags(folder, changes) if changes else read_tags(folder)
+    echo(f"{folder.name}: {' '.join(tags) or tr('no tags')}")
+
+
+@click.command()
+@run_argument
+@click.argument("text", required=False)
+@in_workspace
+def note(workspace: Workspace, run: str, text: str | None) -> None:
+    """Keep a note with a run; without a text, print its notes."""
+    from workbench.runs.annotations import add_note, read_notes
+    from workbench.runs.folder import find_run
+
+    folder = find_run(workspace, run)
+    if text is not None and text.strip():
+        add_note(folder, text)
+    notes = read_notes(folder)
+    echo("\n".join(safe_text(line, 2000) for line in notes) if notes else tr("No notes."))
 
 
 def _ask(hosts: tuple[str, ...], all_hosts: bool) -> "tuple[HostView, ...]":
@@ -136,10 +222,13 @@ def _ask(hosts: tuple[str, ...], all_hosts: bool) -> "tuple[HostView, ...]":
 @in_workspace
 def status(workspace: Workspace, run: str, as_json: bool) -> None:
     """Show the state of a run; the newest if none is named."""
+    from workbench.runs.annotations import newest_note, read_tags
     from workbench.runs.folder import find_run
     from workbench.runs.state import summarize
 
-    values = summarize(find_run(workspace, run)).as_dict()
+    folder = find_run(workspace, run)
+    values = summarize(folder).as_dict()
+    values |= {"tags": list(read_tags(folder)), "note": newest_note(folder)}
     if as_json:
         echo_json(values)
         return
@@ -195,7 +284,10 @@ def stop(workspace: Workspace, run: str) -> None:
         )
     state = summarize(folder).state
     again = command_line(workspace, *resume_arguments(folder))
-    echo(f"{folder.name} is {state.phase}." + (f" Resume: {again}" if state.resumable else ""))
+    echo(
+        tr("{folder} is {phase}.", folder=folder.name, phase=state.phase)
+        + (" " + tr("Resume: {again}", again=again) if state.resumable else "")
+    )
 
 
 @click.command()
@@ -237,10 +329,10 @@ def restore(workspace: Workspace, run: str | None, name: str) -> None:
             raise UserError(tr("--as {name} renames one run: name the run first.", name=name))
         now = time.time()
         rows = [
-            (one.name, f"{format_age(max(now - one.deleted, 0))} ago")
+            (one.name, tr("{now} ago", now=format_age(max(now - one.deleted, 0))))
             for one in list_trash(workspace)
         ]
-        echo(table(("run", "deleted"), rows, "lr") if rows else tr("The trash is empty."))
+        echo(table((tr("run"), tr("deleted")), rows, "lr") if rows else tr("The trash is empty."))
         return
     folder = restore_run(workspace, find_trashed(workspace, run), name)
     echo(
@@ -272,13 +364,15 @@ def _format(key: str, value: object) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     if key in ("started", "last_sign") and isinstance(value, float):
         return _ago(value)
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "-"
     if isinstance(value, dict):
         return ", ".join(f"{METRICS[name]} {one:.4f}" for name, one in value.items()) or "-"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _ago(moment: float | None) -> str:
-    return f"{format_seconds(max(time.time() - moment, 0))} ago" if moment else "-"
+    return tr("{time} ago", time=format_seconds(max(time.time() - moment, 0))) if moment else "-"

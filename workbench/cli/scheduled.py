@@ -128,7 +128,7 @@ def _start(
         # Another start was faster: it has made the folder, and may not have its worker yet.
         _resume(workspace, other, given, queue, environment)
         return other
-    echo(f"run    {folder.name} started", err=True)
+    echo(tr("run    {folder} started", folder=folder.name), err=True)
     return folder
 
 
@@ -153,7 +153,10 @@ def _resume(
         check_before_resume(read_spec(folder.spec_path))
         state = summarize(folder).state  # another start may have been faster
     if not (state.resumable or state.other_host):
-        echo(f"run    {folder.name} is running: {state.phase}", err=True)
+        echo(
+            tr("run    {folder} is running: {phase}", folder=folder.name, phase=state.phase),
+            err=True,
+        )
         return state.phase
     begun = folder.events_path.exists()  # else only its folder was made, by `train --slurm`
     try:
@@ -168,14 +171,14 @@ def _resume(
         return state.phase
     note_running(workspace, folder)
     if not begun:
-        echo(f"run    {folder.name} started", err=True)
+        echo(tr("run    {folder} started", folder=folder.name), err=True)
         return state.phase
     was = (
-        f"was {state.description}"
+        tr("was {description}", description=state.description)
         if state.other_host
-        else f"was {state.phase}: {state.description}"
+        else tr("was {phase}: {description}", phase=state.phase, description=state.description)
     )
-    echo(f"run    {folder.name} resumed; it {was}", err=True)
+    echo(tr("run    {folder} resumed; it {was}", folder=folder.name, was=was), err=True)
     return state.phase
 
 

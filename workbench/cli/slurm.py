@@ -100,7 +100,7 @@ def asked_job(
     name, profile = choose_profile(slurm or before, changes, notes.append)
     for note in [*notes, framework_doubt(profile)]:
         if note:
-            echo(f"warning {note}", err=True)
+            echo(tr("warning {note}", note=note), err=True)
     return name, profile
 
 
@@ -128,7 +128,7 @@ def submit_new(
             )
     finally:  # below the bar, also after an error
         for doubt in doubts:
-            echo(f"warning {doubt}", err=True)
+            echo(tr("warning {doubt}", doubt=doubt), err=True)
     report_job(workspace, folder)
     return folder
 

@@ -110,7 +110,11 @@ def resume_trials(
             )
         )
     if queued or not left:
-        echo(f"{plural(queued, 'run')} queued." if queued else tr("Nothing is left to do."))
+        echo(
+            tr("{runs} queued.", runs=plural(queued, "run"))
+            if queued
+            else tr("Nothing is left to do.")
+        )
 
 
 def resume_command(workspace: Workspace, chosen: "Sweep") -> str:

@@ -181,7 +181,14 @@ def _watch_lines(feed: "SweepFeed") -> None:
             ended = one.state in ENDED and at not in feed.sweep.queue  # else it is resumed
             if one.run and ended and shown.get(one.run) != one.state:
                 shown[one.run] = one.state
-                echo(f"{len(shown)} of {len(results)}  {_describe(one)}")
+                echo(
+                    tr(
+                        "{shown} of {results}  {one}",
+                        shown=len(shown),
+                        results=len(results),
+                        one=_describe(one),
+                    )
+                )
         if feed.ended:
             return
         feed.keep_going()
@@ -191,6 +198,17 @@ def _watch_lines(feed: "SweepFeed") -> None:
 def _describe(one: "SeedResult") -> str:
     from workbench.render.sweep import describe_settings, format_mean
 
-    value = f"val {format_mean(one.value)}" if one.state == "finished" else one.detail
+    value = (
+        tr("val {one_value}", one_value=format_mean(one.value))
+        if one.state == "finished"
+        else one.detail
+    )
     tried = describe_settings(one.settings, {key: key for key in one.settings})
-    return f"{one.run}  {tried}, seed {one.seed}: {one.state}, {value}"
+    return tr(
+        "{run}  {tried}, seed {seed}: {state}, {value}",
+        run=one.run,
+        tried=tried,
+        seed=one.seed,
+        state=one.state,
+        value=value,
+    )

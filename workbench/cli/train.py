@@ -121,7 +121,7 @@ def train(
 
 
 def _show_detached(workspace: Workspace, folder: RunFolder, queued: bool) -> None:
-    state = "queued" if queued else "training"
+    state = tr("queued") if queued else tr("training")
     echo(
         tr(
             "{folder_name} is {state}. Watch: {command}",
@@ -264,10 +264,16 @@ def _check_state(workspace: Workspace, folder: RunFolder, state: "RunState", any
 
 
 def _ask_whether_it_ended(workspace: Workspace, folder: RunFolder, state: "RunState") -> None:
-    unknown = f"{folder.name} last ran {state.description}; whether it has ended is not known here."
+    unknown = tr(
+        "{folder} last ran {description}; whether it has ended is not known here.",
+        folder=folder.name,
+        description=state.description,
+    )
     if sys.stdin.isatty():
-        echo(f"{unknown}\nTwo workers on one run would damage it.", err=True)
-        if click.confirm(f"Has its worker on {state.other_host} ended?", err=True):
+        echo(tr("{unknown}\nTwo workers on one run would damage it.", unknown=unknown), err=True)
+        if click.confirm(
+            tr("Has its worker on {other_host} ended?", other_host=state.other_host), err=True
+        ):
             return
     raise UserError(
         unknown

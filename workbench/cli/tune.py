@@ -103,7 +103,11 @@ def train_arguments(given: ExperimentOptions, settings: Sequence[str]) -> list[s
 
 
 def _trial_line(trial: "Trial", trials: int) -> str:
-    result = "diverged" if trial.accuracy is None else f"val accuracy {trial.accuracy:.4f}"
+    result = (
+        tr("diverged")
+        if trial.accuracy is None
+        else tr("val accuracy {accuracy:.4f}", accuracy=trial.accuracy)
+    )
     values = ", ".join(setting.partition(".")[2] for setting in trial.candidate.settings)
     return tr(
         "trial {number} of {trials}: {result}, {values}, {seconds}",
@@ -204,7 +208,7 @@ def lr_find(
     for line in found.lines:
         echo(textwrap.fill(line, width))
     echo(
-        f"now {tested.learning_rate:g}"
+        tr("now {learning_rate:g}", learning_rate=tested.learning_rate)
         + (tr("; try: --set {setting}", setting=setting) if setting else "")
     )
 

@@ -1,20 +1,22 @@
-"""The concepts behind the workbench: one Markdown file each in `content/en`.
+"""The concepts behind the workbench: one Markdown file each in `content/LANGUAGE`.
 
 A file begins with a header between two lines `---`: `title`, `group`, `order` (its place in the
-list of all concepts) and `related` (names of others). The text follows, a few plain sentences in
-ASCII; then the drawing as a fenced block. A block ```` ```windows size=5 kernel=3 padding=valid
-stride=1 ```` is drawn by `Windows`. The name of the file is the name of the concept.
+list of all concepts), `related` (names of others) and, in languages other than English, `name` (a
+short name for the list). The text follows, a few plain sentences, in English in ASCII; then the
+drawing as a fenced block. A block ```` ```windows size=5 kernel=3 padding=valid stride=1 ```` is
+drawn by `Windows`. The name of the file is the name of the concept. What a language lacks is in
+English.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from workbench.bases.kinds import window_output
-from workbench.messages import tr
-from workbench.text import plural
+from workbench.messages import current_language, tr
+from workbench.text import pad_cells, plural
 
-FOLDER = Path(__file__).parent / "en"
+FOLDER = Path(__file__).parent
 PICTURE_COLUMNS, PICTURE_ROWS = 54, 10  # beside the list of concepts on 80 columns
 _FENCE = "```"
 STRIP = 42  # cells of the image that fit; the middle of a longer one is left out
@@ -86,7 +88,12 @@ class Windows:
                 kernel=self.kernel,
                 pixels=plural(self.size, "pixel"),
             )
-        steps = f"({self.size} - {self.kernel}) / {self.stride}, rounded down,"
+        steps = tr(
+            "({size} - {kernel}) / {stride}, rounded down,",
+            size=self.size,
+            kernel=self.kernel,
+            stride=self.stride,
+        )
         if self.stride == 1:
             steps = f"{self.size} - {self.kernel}"
         return f"{steps} + 1 = {self.output}"
@@ -94,15 +101,22 @@ class Windows:
     def result(self) -> str:
         """Return the change of a square map: 7x7 -> 5x5, 25 values."""
         size, out = self.size, self.output
-        note = plural(self.unseen, "pixel") + " unseen" if self.unseen else f"{out * out:,} values"
+        note = (
+            tr("{pixels} unseen", pixels=plural(self.unseen, "pixel"))
+            if self.unseen
+            else tr("{out:,} values", out=out * out)
+        )
         return f"{size}x{size} → {out}x{out}, {note}"
 
     def lines(self, utf8: bool = True) -> list[str]:
         """Return formula, pixels, windows at their places and output map: at most 7 lines."""
-        drawn = [f"{'output':<{LABEL}}{self.formula()}", self._row("pixels", self._pixels())]
+        drawn = [
+            pad_cells(tr("output"), LABEL) + self.formula(),
+            self._row(tr("pixels"), self._pixels()),
+        ]
         drawn += [self._row(*self._window(n)) if n else self._row("", "...") for n in self._shown()]
         if self.output:
-            drawn.append(f"{'map':<{LABEL}}{self.result()}")
+            drawn.append(pad_cells(tr("map"), LABEL) + self.result())
         return drawn if utf8 else [to_ascii(line) for line in drawn]
 
     def _shown(self) -> list[int]:
@@ -119,7 +133,7 @@ class Windows:
         before, after = self.zeros
         blank = " " * (self.size + before + after)
         start = self.starts[number - 1] + before
-        return f"place {number}", blank[:start] + WINDOW * self.kernel + blank[
+        return tr("place {number}", number=number), blank[:start] + WINDOW * self.kernel + blank[
             start + self.kernel :
         ]
 
@@ -130,7 +144,7 @@ class Windows:
         elif len(cells) > STRIP:
             half = (STRIP - 3) // 2
             cells = f"{cells[:half]}...{cells[-half:]}"
-        return f"{label:<{LABEL}}{cells}".rstrip()
+        return (pad_cells(label, LABEL) + cells).rstrip()
 
 
 @dataclass(frozen=True)
@@ -139,29 +153,44 @@ class Concept:
 
     Attributes:
         name: kebab-case, as screens list it in their CONCEPTS.
+        label: a short name in the language of the reader.
         title: one line.
-        text: a few plain sentences in ASCII, without line breaks.
-        picture: at most `PICTURE_ROWS` lines of `PICTURE_COLUMNS` characters.
+        text: a few plain sentences without line breaks.
+        picture: at most `PICTURE_ROWS` lines of `PICTURE_COLUMNS` cells.
         group: concepts of one group follow one another.
         related: names of other concepts.
+        english: name, title and text in English, for a search in another language.
     """
 
     name: str
+    label: str
     title: str
     text: str
     picture: str
     group: str
     related: tuple[str, ...]
+    english: str = ""
 
     def drawing(self, utf8: bool = True) -> str:
         """Return the picture, in pure ASCII for a terminal without UTF-8."""
         return self.picture if utf8 else to_ascii(self.picture)
 
 
-def read_concepts(folder: Path = FOLDER) -> dict[str, Concept]:
-    """Read every concept of a folder, in the order of their headers."""
-    found = [_read(path) for path in folder.glob("*.md")]
-    return {concept.name: concept for _, concept in sorted(found, key=lambda one: one[0])}
+def read_concepts(language: str = "en") -> dict[str, Concept]:
+    """Read every concept in a language, in English where it lacks one, in their usual order."""
+    found = sorted((_read(path) for path in (FOLDER / "en").glob("*.md")), key=lambda one: one[0])
+    english = {concept.name: concept for _, concept in found}
+    if language == "en":
+        return english
+    return {name: _translated(concept, language) for name, concept in english.items()}
+
+
+def _translated(concept: Concept, language: str) -> Concept:
+    path = FOLDER / language / f"{concept.name}.md"
+    if not path.exists():
+        return concept
+    words = f"{concept.label} {concept.title} {concept.text}"
+    return replace(_read(path)[1], english=words)
 
 
 def _read(path: Path) -> tuple[int, Concept]:
@@ -173,6 +202,7 @@ def _read(path: Path) -> tuple[int, Concept]:
         drawing = "\n".join(_windows(kind).lines())
     concept = Concept(
         name=path.stem,
+        label=fields.get("name") or path.stem.replace("-", " "),
         title=fields["title"],
         text=" ".join(text.split()),
         picture=drawing,
@@ -195,4 +225,4 @@ def _windows(kind: str) -> Windows:
     return Windows(padding=values["padding"], **numbers)
 
 
-CONCEPTS: dict[str, Concept] = read_concepts()
+CONCEPTS: dict[str, Concept] = read_concepts(current_language())

@@ -66,8 +66,13 @@ class Audit:
     def lines(self, every_class: bool = False) -> list[str]:
         """Return the audit as text, safe for a terminal; of very many classes the first ones."""
         lines = [
-            f"{plural(self.images, 'image')} in {plural(len(self.counts), 'class', 'classes')} "
-            f"({self.kind}), {self.usable:,} usable"
+            tr(
+                "{images} in {classes} ({kind}), {usable:,} usable",
+                images=plural(self.images, "image"),
+                classes=plural(len(self.counts), "class", "classes"),
+                kind=self.kind,
+                usable=self.usable,
+            )
         ]
         shown = len(self.counts) if every_class else MAX_CLASSES
         for label, by_split in islice(self.counts.items(), shown):
@@ -77,7 +82,13 @@ class Audit:
             )
             lines.append(f"  {safe_text(label, 40)}: {parts or 0}")
         if len(self.counts) > shown:
-            lines.append(f"  and {plural(len(self.counts) - shown, 'more class', 'more classes')}")
+            lines.append(
+                "  "
+                + tr(
+                    "and {more_classes}",
+                    more_classes=plural(len(self.counts) - shown, "more class", "more classes"),
+                )
+            )
         if self.sizes:
             width, height = self.sizes.width, self.sizes.height
             sizes = [f"{w}x{h}" for w, h in zip(width, height, strict=True)]

@@ -34,9 +34,12 @@ _ODDITIES: dict[str, tuple[Severity, str]] = {
     "wrong-ending": ("note", tr("of another format than the name's extension; read all the same")),
     "reduced": (
         "note",
-        f"of more than {MAX_PIXELS // 10**6} million pixels; decoded at reduced size",
+        tr(
+            "of more than {max_pixels} million pixels; decoded at reduced size",
+            max_pixels=MAX_PIXELS // 10**6,
+        ),
     ),
-    "tiny": ("warning", f"smaller than {TINY} pixels on a side"),
+    "tiny": ("warning", tr("smaller than {tiny} pixels on a side", tiny=TINY)),
 }
 
 # What `quality.find_odd_images` finds, after "12 images are".
@@ -111,7 +114,12 @@ def _unusable(records: Sequence[ScanRecord]) -> Iterator[AuditFinding]:
         if record.problem is not None:
             by_reason[record.problem].append(record.path)
     for reason, paths in sorted(by_reason.items(), key=lambda pair: (-len(pair[1]), pair[0])):
-        message = f"{plural(len(paths), 'file')} left out: {reason} ({format_examples(paths)})."
+        message = tr(
+            "{files} left out: {reason} ({paths}).",
+            files=plural(len(paths), "file"),
+            reason=reason,
+            paths=format_examples(paths),
+        )
         yield AuditFinding("unusable", "error", message, tuple(paths))
 
 
@@ -126,16 +134,19 @@ def _exact_duplicates(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
         else:
             by_code["duplicates"].append(group)
     kinds: tuple[tuple[str, Severity, str], ...] = (
-        ("conflicting-labels", "error", " but different labels"),
-        ("duplicates-across", "error", " in more than one split"),
+        ("conflicting-labels", "error", " " + tr("but different labels")),
+        ("duplicates-across", "error", " " + tr("in more than one split")),
         ("duplicates", "warning", ""),
     )
     for code, severity, aspect in kinds:
         if by_code[code]:
             paths = _paths_of(by_code[code])
-            message = (
-                f"{plural(len(paths), 'group')} of images with the same pixels{aspect}, "
-                f"{sum(map(len, paths)):,} files in all ({format_examples(paths[0])})."
+            message = tr(
+                "{groups} of images with the same pixels{aspect}, {len:,} files in all ({path}).",
+                groups=plural(len(paths), "group"),
+                aspect=aspect,
+                len=sum(map(len, paths)),
+                path=format_examples(paths[0]),
             )
             yield AuditFinding(code, severity, message, groups=paths)
 
@@ -144,18 +155,25 @@ def _near_duplicates(near: NearPairs, user_split: bool) -> Iterator[AuditFinding
     across = [pair for pair in near.pairs if _differ(pair, lambda r: r.split)]
     within = [pair for pair in near.pairs if not _differ(pair, lambda r: r.split)]
     kinds: tuple[tuple[str, Severity, list[tuple[ScanRecord, ScanRecord]], str], ...] = (
-        ("near-across", "warning", across, " across splits"),
+        ("near-across", "warning", across, " " + tr("across splits")),
         ("near", "note", within, ""),
     )
     for code, severity, pairs, where in kinds:
         if pairs:
             groups = _paths_of(pairs)
-            message = (
-                f"{'' if near.complete else 'at least '}{plural(len(pairs), 'pair')} of images "
-                f"look nearly the same{where} ({format_examples(groups[0])})."
+            message = tr(
+                "{pairs} of images look nearly the same{where} ({examples}).",
+                pairs=plural(len(pairs), "pair"),
+                where=where,
+                examples=format_examples(groups[0]),
             )
+            if not near.complete:
+                message = tr("at least {message}", message=message)
             if not user_split:
-                message += f" They are kept on one side of the split, up to {MAX_GROUP} together."
+                message += " " + tr(
+                    "They are kept on one side of the split, up to {max_group} together.",
+                    max_group=MAX_GROUP,
+                )
             yield AuditFinding(code, severity, message, groups=groups)
 
 
@@ -166,11 +184,14 @@ def _groups(usable: list[ScanRecord], user_split: bool) -> Iterator[AuditFinding
             yield AuditFinding("likely-groups", "warning", found.message(user_split))
         if bursts := find_bursts(usable):
             paths = _paths_of(bursts)
-            message = (
-                f"{sum(map(len, paths)):,} images are {plural(len(paths), 'burst')}: of one class, "
-                f"by one camera, at most {MAX_PAUSE:g} seconds apart "
-                f"({format_examples(paths[0])}). A split has images of one burst on two sides; "
-                "a CSV file with a column group keeps them together."
+            message = tr(
+                "{len:,} images are {bursts}: of one class, by one camera, at most "
+                "{max_pause:g} seconds apart ({path}). A split has images of one burst on "
+                "two sides; a CSV file with a column group keeps them together.",
+                len=sum(map(len, paths)),
+                bursts=plural(len(paths), "burst"),
+                max_pause=MAX_PAUSE,
+                path=format_examples(paths[0]),
             )
             yield AuditFinding("bursts", "warning", message, groups=paths)
         return
@@ -182,9 +203,11 @@ def _groups(usable: list[ScanRecord], user_split: bool) -> Iterator[AuditFinding
         yield AuditFinding("groups", "warning", NO_EFFECT)
     if across := {name: g for name, g in by_name.items() if _differ(g, lambda r: r.split)}:
         paths = _paths_of(list(across.values()))
-        message = (
-            f"{plural(len(across), 'group')} of images in more than one split, "
-            f"{sum(map(len, paths)):,} files in all ({format_examples(natural_sorted(across))})."
+        message = tr(
+            "{groups} of images in more than one split, {len:,} files in all ({natural_sorted}).",
+            groups=plural(len(across), "group"),
+            len=sum(map(len, paths)),
+            natural_sorted=format_examples(natural_sorted(across)),
         )
         yield AuditFinding("groups-across", "error", message, groups=paths)
 
@@ -195,14 +218,22 @@ def _balance(counts: dict[str, dict[str, int]]) -> Iterator[AuditFinding]:
         return
     most, least = max(totals, key=totals.__getitem__), min(totals, key=totals.__getitem__)
     if totals[most] > IMBALANCE * totals[least]:
-        message = (
-            f"Classes are unbalanced: {safe_text(most)} has {plural(totals[most], 'image')}, "
-            f"{safe_text(least)} {totals[least]:,}."
+        message = tr(
+            "Classes are unbalanced: {most} has {images}, {least} {total:,}.",
+            most=safe_text(most),
+            images=plural(totals[most], "image"),
+            least=safe_text(least),
+            total=totals[least],
         )
         yield AuditFinding("imbalance", "warning", message)
     if few := natural_sorted(label for label, total in totals.items() if total < FEW_IMAGES):
         count = plural(len(few), "class has", "classes have")
-        message = f"{count} fewer than {FEW_IMAGES} images: {format_examples(few)}."
+        message = tr(
+            "{count} fewer than {few_images} images: {few}.",
+            count=count,
+            few_images=FEW_IMAGES,
+            few=format_examples(few),
+        )
         yield AuditFinding("few-images", "warning", message)
 
 
@@ -210,7 +241,11 @@ def _colours(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
     grey = tuple(record.path for record in usable if record.mode in GREY_MODES)
     if grey and len(grey) < len(usable):
         count = plural(len(grey), "image is", "images are")
-        message = f"{count} grey, the other {len(usable) - len(grey):,} are stored in colour."
+        message = tr(
+            "{count} grey, the other {usable:,} are stored in colour.",
+            count=count,
+            usable=len(usable) - len(grey),
+        )
         yield AuditFinding("mixed-colours", "note", message, grey)
 
 
@@ -219,20 +254,23 @@ def _sixteen_bits(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
     paths = _with_note(usable, "16-bit")
     if not paths:
         return
-    message = (
-        f"{plural(len(paths), 'image is', 'images are')} stored with 16 bits a channel "
-        f"({format_examples(paths)})"
+    message = tr(
+        "{images_are} stored with 16 bits a channel ({paths})",
+        images_are=plural(len(paths), "image is", "images are"),
+        paths=format_examples(paths),
     )
     training = [r for r in usable if r.split in (None, "train")] or usable
     ranges = [record.levels for record in training if record.levels]
     if ranges:
         low, high = min(r.low for r in ranges), max(r.high for r in ranges)
-        message += (
-            f"; their values go from {low:,} to {high:,}, and the range of the training images "
-            "among them is scaled to 0 to 255, for all images alike"
+        message += tr(
+            "; their values go from {low:,} to {high:,}, and the range of the training "
+            "images among them is scaled to 0 to 255, for all images alike",
+            low=low,
+            high=high,
         )
     else:
-        message += "; they use no more than 8 bits of it"
+        message += tr("; they use no more than 8 bits of it")
     yield AuditFinding("16-bit", "note", f"{message}.", paths)
 
 
@@ -250,8 +288,10 @@ def _odd_images(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
         message = f"{count} {_ODD_IMAGES[code]} ({format_examples(paths)})"
         label, of_class = uneven_class(some, usable)
         if label:
-            number = "all" if of_class == len(some) else f"{of_class:,}"
-            message += f"; {number} of them are of the class {safe_text(label)}"
+            number = tr("all") if of_class == len(some) else f"{of_class:,}"
+            message += tr(
+                "; {number} of them are of the class {label}", number=number, label=safe_text(label)
+            )
         yield AuditFinding(code, "note", f"{message}.", paths)
 
 
@@ -266,7 +306,7 @@ def _shortcuts(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
         message = _describe_scaling(best) if brightness else _describe_shortcut(best)
         if others and not brightness:
             names = ", ".join(f"{one.name} ({one.accuracy:.0%})" for one in others)
-            message += f" So do {names}."
+            message += " " + tr("So do {names}.", names=names)
         yield AuditFinding("shortcut", "warning", f"{message} {_ALIKE}")
 
 
@@ -277,21 +317,33 @@ _ALIKE = tr(
 
 def _describe_shortcut(one: Shortcut) -> str:
     label = safe_text(one.label)
-    return (
-        f"{one.name[0].upper()}{one.name[1:]} alone tells {label} from the rest with "
-        f"{one.accuracy:.0%} accuracy (guessing: 50%): {one.share:.0%} of the images with "
-        f"{one.name} {safe_text(one.value)} are {label}."
+    return tr(
+        "{upper}{one} alone tells {label} from the rest with {accuracy:.0%} "
+        "accuracy (guessing: 50%): {share:.0%} of the images with {one_2} "
+        "{one_value} are {label}.",
+        upper=one.name[0].upper(),
+        one=one.name[1:],
+        label=label,
+        accuracy=one.accuracy,
+        share=one.share,
+        one_2=one.name,
+        one_value=safe_text(one.value),
     )
 
 
 def _describe_scaling(one: Shortcut) -> str:
     label = safe_text(one.label)
     gap = one.factor / (one.factor - 1)
-    return (
-        f"The brightness of {label} was changed by computation: in its histograms one value in "
-        f"{gap:.0f} is rarer or more frequent than others, as brightness times {one.factor:.2g} or "
-        f"{1 / (2 - 1 / one.factor):.2g} leaves them; this alone tells {label} from the rest with "
-        f"{one.accuracy:.0%} accuracy (guessing: 50%)."
+    return tr(
+        "The brightness of {label} was changed by computation: in its histograms "
+        "one value in {gap:.0f} is rarer or more frequent than others, as "
+        "brightness times {factor:.2g} or {factor_2:.2g} leaves them; this alone "
+        "tells {label} from the rest with {accuracy:.0%} accuracy (guessing: 50%).",
+        label=label,
+        gap=gap,
+        factor=one.factor,
+        factor_2=1 / (2 - 1 / one.factor),
+        accuracy=one.accuracy,
     )
 
 

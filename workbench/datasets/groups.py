@@ -42,7 +42,12 @@ class GroupSummary:
 
     def lines(self) -> list[str]:
         """Return the summary as text, safe for a terminal."""
-        sizes = f"{self.smallest:,} to {self.largest:,} images (median {self.median:,})"
+        sizes = tr(
+            "{smallest:,} to {largest:,} images (median {median:,})",
+            smallest=self.smallest,
+            largest=self.largest,
+            median=self.median,
+        )
         if self.smallest == self.largest:
             sizes = plural(self.largest, "image")
         lines = [

@@ -65,13 +65,15 @@ IMAGE_EXTENSIONS = frozenset(name for names in FORMAT_EXTENSIONS.values() for na
 MAX_PIXELS = 89_478_485
 # A progressive JPEG needs 3 to 6 bytes a pixel for its coefficients, whatever it is reduced to.
 MAX_PROGRESSIVE = 4 * MAX_PIXELS
-TOO_LARGE = (
-    f"the header announces more than {MAX_PIXELS // 10**6} million pixels, the limit for "
-    "any format but JPEG; save it smaller, or as a JPEG"
+TOO_LARGE = tr(
+    "the header announces more than {max_pixels} million pixels, the limit for "
+    "any format but JPEG; save it smaller, or as a JPEG",
+    max_pixels=MAX_PIXELS // 10**6,
 )
-_TOO_PROGRESSIVE = (
-    f"the header announces more than {MAX_PROGRESSIVE // 10**6} million pixels, the limit for "
-    "a progressive JPEG; save it smaller, or not progressive"
+_TOO_PROGRESSIVE = tr(
+    "the header announces more than {max_progressive} million pixels, the "
+    "limit for a progressive JPEG; save it smaller, or not progressive",
+    max_progressive=MAX_PROGRESSIVE // 10**6,
 )
 DAMAGED = tr("its image data is damaged")
 GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N"})

@@ -21,7 +21,7 @@ from workbench.text import format_choices, plural, safe_text
 
 LABEL_FIXES_NAME = "corrections.csv"
 _MAX_BYTES = 64 * 1024 * 1024  # a few hundred thousand entries
-_FORMAT = "It has the columns path,pixel_hash,label; an empty label leaves the image out."
+_FORMAT = tr("It has the columns path,pixel_hash,label; an empty label leaves the image out.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,10 @@ def apply_label_fixes(records: Sequence[ScanRecord], fixes: Sequence[LabelFix]) 
                     one_path=safe_text(one.path),
                     one_label=safe_text(repr(one.label)),
                 ),
-                f"Allowed: {format_choices([safe_text(label, 60) for label in labels])}.",
+                tr(
+                    "Allowed: {labels}.",
+                    labels=format_choices([safe_text(label, 60) for label in labels]),
+                ),
             )
     kept: list[ScanRecord] = []
     changed = left_out = 0
@@ -203,11 +206,16 @@ def apply_label_fixes(records: Sequence[ScanRecord], fixes: Sequence[LabelFix]) 
 
 def _notes(changed: int, left_out: int, missing: list[str]) -> tuple[str, ...]:
     notes = [
-        f"Label fixes: {plural(changed, 'image')} got another label, {left_out:,} left out of the "
-        "data."
+        tr(
+            "Label fixes: {images} got another label, {left_out:,} left out of the data.",
+            images=plural(changed, "image"),
+            left_out=left_out,
+        )
     ]
     if missing:
-        are = "label fix is of an image" if len(missing) == 1 else "label fixes are of images"
+        are = (
+            tr("label fix is of an image") if len(missing) == 1 else tr("label fixes are of images")
+        )
         notes.append(
             tr(
                 "{missing_count:,} {are} not in the data: {examples}.",

@@ -285,12 +285,20 @@ def _levels_notes(records: Sequence[ScanRecord], rows: Sequence[ImageRecord]) ->
         and (r.levels.low < levels.low or r.levels.high > levels.high)
         for r in records
     )
-    note = (
-        f"Values of 16 bits from {levels.low:,} to {levels.high:,}, the range of the training "
-        "images, become 0 to 255"
+    note = tr(
+        "Values of 16 bits from {low:,} to {high:,}, the range of the training "
+        "images, become 0 to 255",
+        low=levels.low,
+        high=levels.high,
     )
     return (
-        f"{note}; {plural(beyond, 'other image')} beyond that clipped." if beyond else f"{note}.",
+        tr(
+            "{note}; {other_images} beyond that clipped.",
+            note=note,
+            other_images=plural(beyond, "other image"),
+        )
+        if beyond
+        else f"{note}.",
     )
 
 

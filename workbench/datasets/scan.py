@@ -35,6 +35,7 @@ from workbench.datasets.sixteen_bit import Levels, SixteenBitImage, scale_to_8_b
 from workbench.datasets.sources.opening import open_images
 from workbench.datasets.sources.source import Item, Source, SourceImages, StoredImage
 from workbench.files import write_atomic
+from workbench.messages import tr
 from workbench.progress import Progress, silent
 
 CACHE_NAME = "scan.jsonl"
@@ -123,7 +124,9 @@ def _scan(
     known = read_cache(cache)
     # Checking size and time of an unchanged file costs less than handing it to a thread.
     earlier = (_unchanged(images, item, known.get(item.path)) for item in source.items)
-    kept = list(with_progress(earlier, "look for changes", total, progress) if known else earlier)
+    kept = list(
+        with_progress(earlier, tr("look for changes"), total, progress) if known else earlier
+    )
     unread = [item for item, record in zip(source.items, kept, strict=True) if not record]
     read = map_in_threads(read_one, unread)
     records: list[ScanRecord] = []

@@ -67,7 +67,7 @@ def assign(
         notes = [*_group_notes(usable, splits, spec.parts), *_near_notes(splits, near)]
         return SplitAssignment(splits, tuple(notes))
     splits = {record.path: record.split for record in usable}
-    notes = ["The split in the data is kept as it is."]
+    notes = [tr("The split in the data is kept as it is.")]
     missing = [part for part in SPLITS if part not in splits.values()]
     if "validation" in missing and spec.validation:
         training = [record for record in usable if record.split == "train"]
@@ -76,8 +76,11 @@ def assign(
         splits.update(taken)
         count = sum(1 for split in taken.values() if split == "validation")
         notes = [
-            "The split in the data is kept; it has no validation part, so "
-            f"{plural(count, 'image')} of the training part were taken for validation."
+            tr(
+                "The split in the data is kept; it has no validation part, so {images} of "
+                "the training part were taken for validation.",
+                images=plural(count, "image"),
+            )
         ]
         if unused := sum(1 for split in taken.values() if split is None):
             notes.append(
@@ -153,14 +156,22 @@ def _near_notes(splits: dict[str, str | None], near: NearPairs) -> Iterator[str]
     apart = sum(one != other for one, other in placed)
     if placed:
         yield (
-            f"{plural(len(placed), 'pair')} of images that look nearly the same: "
-            f"{len(placed) - apart:,} kept on one side of the split, in groups of at most "
-            f"{MAX_GROUP} images; {apart:,} on two sides, beyond that bound."
+            tr(
+                "{pairs} of images that look nearly the same: {placed:,} kept on one side "
+                "of the split, in groups of at most {max_group} images; {apart:,} on two "
+                "sides, beyond that bound.",
+                pairs=plural(len(placed), "pair"),
+                placed=len(placed) - apart,
+                max_group=MAX_GROUP,
+                apart=apart,
+            )
         )
     if not near.complete:
         yield (
-            "There are too many similar images to compare all of them: more near copies may be "
-            "on two sides of the split."
+            tr(
+                "There are too many similar images to compare all of them: more near "
+                "copies may be on two sides of the split."
+            )
         )
 
 
@@ -240,7 +251,7 @@ def _refuse_empty_classes(records: Sequence[ScanRecord], usable: list[ScanRecord
     trained = {r.label for r in usable if not user_split or r.split == "train"}
     lacking = natural_sorted({record.label for record in records} - trained)
     if lacking:
-        where = " in the training part" if user_split else ""
+        where = " " + tr("in the training part") if user_split else ""
         raise UserError(
             tr(
                 "{class_hass} no usable image{where}: {examples}.",
@@ -258,7 +269,7 @@ def _refuse_empty_classes(records: Sequence[ScanRecord], usable: list[ScanRecord
 def _too_few(label: str, images: int, fractions: Fractions) -> UserError:
     train, validation, test = fractions
     if train is None:
-        required = f"{validation} for validation and 1 to train on"
+        required = tr("{validation} for validation and 1 to train on", validation=validation)
         remedy = "--set data.split.validation=0.15"
     else:
         counts = [int(part) for part in (train, validation, test) if part]

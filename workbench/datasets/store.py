@@ -82,7 +82,7 @@ def dataset_folder(workspace: Workspace, source: Source, progress: Progress = si
     """
     try:
         workspace.data.mkdir(parents=True, exist_ok=True)
-        with _waiting(workspace.data / _LOCK_NAME, "naming a data set", progress):
+        with _waiting(workspace.data / _LOCK_NAME, tr("naming a data set"), progress):
             folder = find_folder(workspace, source.path, source.kind == UNLABELLED)
             if folder is None:
                 folder = _free_folder(workspace, source.path)
@@ -146,7 +146,9 @@ def building(folder: Path, progress: Progress = silent) -> Iterator[None]:
         folder: The data folder.
         progress: Reports "wait for another process" repeatedly; may raise to give up.
     """
-    with _waiting(folder / _LOCK_NAME, f"preparing {safe_text(folder.name)}", progress):
+    with _waiting(
+        folder / _LOCK_NAME, tr("preparing {folder}", folder=safe_text(folder.name)), progress
+    ):
         _remove(folder, _leftovers(folder))
         yield
 
@@ -157,7 +159,7 @@ def adding_features(folder: Path, progress: Progress = silent) -> Iterator[None]
 
     Arguments are those of `building`.
     """
-    doing = f"computing features of {safe_text(folder.name)}"
+    doing = tr("computing features of {folder}", folder=safe_text(folder.name))
     with _waiting(folder / _FEATURES_LOCK, doing, progress, shared=True):
         yield
 
@@ -198,8 +200,10 @@ def clean(
     folder = _known(workspace, name)
     try:
         with (
-            locked(folder / _LOCK_NAME, f"preparing {safe_text(name)}"),
-            locked(folder / _FEATURES_LOCK, f"computing features of {safe_text(name)}"),
+            locked(folder / _LOCK_NAME, tr("preparing {name}", name=safe_text(name))),
+            locked(
+                folder / _FEATURES_LOCK, tr("computing features of {name}", name=safe_text(name))
+            ),
         ):
             packs = sorted(folder.glob(_PACKS))
             unneeded = [path for path in packs if path.name not in keep]
@@ -225,7 +229,7 @@ def _waiting(file: Path, doing: str, progress: Progress, shared: bool = False) -
                 stack.enter_context(locked(file, doing, shared))
                 break
             except UserError:  # held by another process
-                progress("wait for another process", 0, 0)
+                progress(tr("wait for another process"), 0, 0)
                 time.sleep(_POLL_SECONDS)
         yield
 

@@ -84,10 +84,15 @@ def disk_errors(target: Path, kept: str, elsewhere: str = OTHER_WORKSPACE) -> It
         raise
     except OSError as error:
         full = error.errno in DISK_FULL
-        what = "the disk is full" if full else safe_text(error.strerror or error)
-        remedy = "Make room there" if full else "Check the permissions of the folder"
+        what = tr("the disk is full") if full else safe_text(error.strerror or error)
+        remedy = tr("Make room there") if full else tr("Check the permissions of the folder")
         kind = DiskFull if full else UserError
         raise kind(
-            f"{safe_text(target, 2000)} cannot be written: {what}. {kept}",
-            f"{remedy}, or {elsewhere}.",
+            tr(
+                "{target} cannot be written: {what}. {kept}",
+                target=safe_text(target, 2000),
+                what=what,
+                kept=kept,
+            ),
+            tr("{remedy}, or {elsewhere}.", remedy=remedy, elsewhere=elsewhere),
         ) from error

@@ -76,7 +76,7 @@ def download(
             part.unlink(missing_ok=True)  # the file was copied here in the meantime
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
-        with locked(part, f"downloading {safe_text(target.name)}"):
+        with locked(part, tr("downloading {target}", target=safe_text(target.name))):
             try:
                 with part.open("ab", buffering=0) as file:
                     transfer = _Transfer(url, target, file, size, progress, timeout, elsewhere)
@@ -97,11 +97,10 @@ def manual_instructions(url: str, target: Path) -> str:
     here = f"{os.environ.get('USER', 'you')}@{socket.gethostname()}:{target.absolute()}"
     fetch = f"curl -L -o {shlex.quote(target.name)} {shlex.quote(url)}"
     copy = f"scp {shlex.quote(target.name)} {shlex.quote(here)}"
-    return (
-        "Manually, on a machine with internet:\n"
-        f"  {safe_text(fetch, 4000)}\n"
-        f"  {safe_text(copy, 4000)}\n"
-        "then try again."
+    return tr(
+        "Manually, on a machine with internet:\n  {fetch}\n  {copy}\nthen try again.",
+        fetch=safe_text(fetch, 4000),
+        copy=safe_text(copy, 4000),
     )
 
 
@@ -173,7 +172,11 @@ def _mismatch(path: Path, size: int | None, digest: str | None, progress: Progre
         while chunk := file.read(_CHUNK * 4):
             hashed.update(chunk)
             done += len(chunk)
-            progress(f"check {path.name.removesuffix('.part')}", done, received)
+            progress(
+                tr("check {removesuffix}", removesuffix=path.name.removesuffix(".part")),
+                done,
+                received,
+            )
     if hashed.hexdigest() == expected:
         return ""
     return tr(
@@ -301,7 +304,7 @@ class _Transfer:
 
     def _receive(self, response: HTTPResponse, total: int | None) -> None:
         goal = self.size if total is None else total
-        phase = f"download {self.target.name}"
+        phase = tr("download {target}", target=self.target.name)
         self.progress(phase, self.have, goal or 0)
         while total is None or self.have < total:
             with network_errors():
@@ -334,7 +337,10 @@ class _Transfer:
         self.have, self.version = 0, ""
 
     def _failure(self, cause: Exception) -> UserError:
-        here = f"{format_bytes(self.have)} were received; the next try resumes there. "
+        here = (
+            tr("{have} were received; the next try resumes there.", have=format_bytes(self.have))
+            + " "
+        )
         return UserError(
             tr(
                 "{url} could not be downloaded: {error}",

@@ -52,13 +52,19 @@ def check_name(given: str, allowed: Sequence[str], what: str) -> str:
     if (known := match_label(given, allowed)) is not None:
         return known
     if len(allowed) <= _MAX_NAMES:
-        hint = f"Allowed: {format_choices([safe_text(name) for name in allowed])}."
+        choices = format_choices([safe_text(name) for name in allowed])
+        hint = tr("Allowed: {choices}.", choices=choices)
     else:
         close = difflib.get_close_matches(given, allowed, n=5, cutoff=0.3) or list(allowed[-5:])
         named = ", ".join(safe_text(name) for name in close)
-        hint = f"There are {plural(len(allowed), what)}, among them {named}."
+        count = plural(len(allowed), "label") if what == "label" else plural(len(allowed), "layer")
+        hint = tr("There are {count}, among them {named}.", count=count, named=named)
+    name = safe_text(repr(given))
     raise UserError(
-        tr("There is no {what} {given}.", what=what, given=safe_text(repr(given))), hint
+        tr("There is no label {given}.", given=name)
+        if what == "label"
+        else tr("There is no layer {given}.", given=name),
+        hint,
     )
 
 
@@ -157,8 +163,13 @@ def _of_units(layer: str, output: np.ndarray) -> Activations:
     picture = tile_images([shown.reshape(rows, columns)])
     dead = int((output == 0).sum())
     summary = (
-        f"{layer}: {plural(len(output), 'unit')}, in rows of {columns}, from the top left",
-        f"{dead} of them zero for this image",
+        tr(
+            "{layer}: {units}, in rows of {columns}, from the top left",
+            layer=layer,
+            units=plural(len(output), "unit"),
+            columns=columns,
+        ),
+        tr("{dead} of them zero for this image", dead=dead),
     )
     return Activations(layer, picture, picture, (), dead, summary)
 

@@ -258,7 +258,11 @@ def find_images(paths: list[str], passed: SkippedFiles | None = None) -> list[st
     if not any(os.path.exists(path) for path in paths):  # noqa: PTH110 - never raises
         raise UserError(tr("There is no file or folder {paths}.", paths=safe_text(paths[0])))
     if not found:
-        others = f" Not read: {format_kinds(passed.others)}." if passed.others else ""
+        others = (
+            " " + tr("Not read: {others}.", others=format_kinds(passed.others))
+            if passed.others
+            else ""
+        )
         raise UserError(
             tr(
                 "No images in {paths}.{others}",

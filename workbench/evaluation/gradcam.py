@@ -66,7 +66,7 @@ def _why_unusable(loaded: LoadedModel, layer: str) -> str:
     if layer not in layer_names(loaded) or layer in allowed_layers(loaded):
         return ""
     is_map = layer in map_layers(loaded)
-    why = "connections bypass it" if is_map else "its output has no positions"
+    why = tr("connections bypass it") if is_map else tr("its output has no positions")
     return tr("Grad-CAM cannot use {layer}: {why}.", layer=layer, why=why)
 
 
@@ -80,7 +80,7 @@ def usable_layer(loaded: LoadedModel, layer: str) -> tuple[str, str]:
     if not why:
         return layer, ""
     default = default_layer(loaded)
-    return default, f"{why} This is {default}."
+    return default, tr("{why} This is {default}.", why=why, default=default)
 
 
 def _check_layer(loaded: LoadedModel, layer: str) -> str:
@@ -124,8 +124,13 @@ def grad_cam(
     weights = gradient[0].mean(axis=(0, 1))
     heat = np.maximum(maps @ weights, 0).astype(np.float32)
     summary = (
-        f"{safe_text(label)}: probability {probabilities[number]:.3f}; {layer}, "
-        f"{format_shape(heat.shape)} places",
+        tr(
+            "{label}: probability {probabilitie:.3f}; {layer}, {heat_shape} places",
+            label=safe_text(label),
+            probabilitie=probabilities[number],
+            layer=layer,
+            heat_shape=format_shape(heat.shape),
+        ),
         _warmest(heat, image.shape[:2]),
     )
     return GradCam(layer, label, float(probabilities[number]), heat, _picture(image, heat), summary)

@@ -259,7 +259,7 @@ def _explain_damage(path: Path) -> Iterator[None]:
     except ForeignFile as error:
         raise _no_weights(path, error.problem) from None
     except _DAMAGE as error:
-        raise _no_weights(path, f"it is damaged ({safe_text(error)})") from None
+        raise _no_weights(path, tr("it is damaged ({error})", error=safe_text(error))) from None
 
 
 def _no_weights(path: Path, why: str) -> UserError:

@@ -21,8 +21,8 @@ BUDGET_KEY, DEADLINE_KEY = "training.time_budget", "training.deadline"
 NEVER = "never"  # removes a deadline
 MAX_SECONDS = 365 * 86400  # of a time budget
 MAX_DEADLINE = 10**11  # unix seconds; a date of four digits
-BUDGETS = 'a time such as "2h", "90m", "1h30m" or "2d", of at most 365 days'
-MOMENTS = f"07:00, 2026-12-01T07:00 or {NEVER}"
+BUDGETS = tr('a time such as "2h", "90m", "1h30m" or "2d", of at most 365 days')
+MOMENTS = tr("07:00, 2026-12-01T07:00 or {never}", never=NEVER)
 NEW_DEADLINE = tr("Give it a new one with --by 07:00, or none with --by {never}.", never=NEVER)
 _BUDGET = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 _UNITS = (86400, 3600, 60, 1)  # seconds of d, h, m and s

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workbench.experiment.sections import SplitSpec
+from workbench.text import plural
 
 SPLITS = ("train", "validation", "test")
 
@@ -38,6 +39,13 @@ class DataFacts:
     user_split: bool
     split_images: Mapping[str, int] = field(default_factory=dict)
     class_images: tuple[int, ...] = ()
+
+
+def count_images(count: int, split: str) -> str:
+    """Return a number of images with the split that they are of: 12 test images."""
+    if split == "train":
+        return plural(count, "train image")
+    return plural(count, "test image") if split == "test" else plural(count, "validation image")
 
 
 def expected_images(facts: DataFacts, split: SplitSpec) -> dict[str, int]:

@@ -161,9 +161,13 @@ def suggest(losses: Sequence[float], steps: int) -> Suggestion:
     start = smoothed[WARM_UP]
     fall, noise = start - smoothed[lowest], _noise(losses[: lowest + 1])
     if fall < MIN_FALL * start or fall < FAINT * noise:
-        why = f"the smoothed loss falls by {fall:.3g} of {start:.3g} only"
+        why = tr(
+            "the smoothed loss falls by {fall:.3g} of {start:.3g} only", fall=fall, start=start
+        )
         if fall >= MIN_FALL * start:
-            why += f", and batches differ so much that it is uncertain by {noise:.2g}"
+            why += tr(
+                ", and batches differ so much that it is uncertain by {noise:.2g}", noise=noise
+            )
         return _nothing(fall, noise, why)
     if lowest - WARM_UP + 1 < window:
         return _nothing(fall, noise, tr("the loss falls only in the first steps, before it rises"))
@@ -173,11 +177,22 @@ def suggest(losses: Sequence[float], steps: int) -> Suggestion:
     rate, low, high = (_two_digits(rates[i]) for i in (steepest, begun, lowest))
     sureness = "plain" if fall >= PLAIN * noise else "faint"
     lines = [
-        f"The loss falls most steeply at {format_rate(rate)}: begin there. It begins to fall at "
-        f"{format_rate(low)} and is lowest at {format_rate(high)}; from there on training breaks "
-        "down sooner or later.",
-        f"{_sure(sureness)} the smoothed loss falls by {fall:.3g} of {start:.3g}, "
-        f"and is uncertain by {noise:.2g} itself.",
+        tr(
+            "The loss falls most steeply at {rate}: begin there. It begins to fall at "
+            "{low} and is lowest at {high}; from there on training breaks down sooner "
+            "or later.",
+            rate=format_rate(rate),
+            low=format_rate(low),
+            high=format_rate(high),
+        ),
+        tr(
+            "{sureness} the smoothed loss falls by {fall:.3g} of {start:.3g}, and is "
+            "uncertain by {noise:.2g} itself.",
+            sureness=_sure(sureness),
+            fall=fall,
+            start=start,
+            noise=noise,
+        ),
     ]
     if lowest == steps - 1:
         lines.append(tr("It was still falling at the last rate: the upper end is not seen."))
@@ -205,8 +220,8 @@ def _sure(sureness: str) -> str:
 
 def _nothing(fall: float, noise: float, why: str) -> Suggestion:
     lines = (
-        f"No rate stands out: {why}.",
-        "Keep the preset's rate, or try again with more steps or larger batches.",
+        tr("No rate stands out: {why}.", why=why),
+        tr("Keep the preset's rate, or try again with more steps or larger batches."),
     )
     return Suggestion("none", None, None, None, fall, noise, lines)
 

@@ -21,7 +21,7 @@ METRICS = {
 SHORT_TITLES = {
     ACCURACY: "acc",
     "macro_f1": "F1",
-    "balanced_accuracy": "bal acc",
+    "balanced_accuracy": tr("bal acc"),
     "top5_accuracy": "top-5",
     "auc": "AUC",
 }
@@ -53,4 +53,4 @@ def higher_is_better(monitor: str) -> bool:
 def describe_monitor(monitor: str) -> str:
     """Return a monitored metric as text: "val macro F1"; of an unknown one its name."""
     name = monitor.removeprefix(VALIDATION)
-    return f"val {METRICS.get(name, name)}"
+    return tr("val {metrics}", metrics=METRICS.get(name, name))

@@ -21,7 +21,7 @@ from workbench.experiment.stack import LayerRow
 from workbench.messages import tr
 from workbench.text import format_shape
 
-WHOLE_IMAGE = "the whole image"
+WHOLE_IMAGE = tr("the whole image")
 _JOINED = ("add", "multiply", "concatenate")  # each position reads the same one of several maps
 _POOL = 2  # window and stride of every max pooling here
 
@@ -51,7 +51,9 @@ class ReceptiveField:
         if self.size >= max(image):
             size = format_shape(image)
             whole = self._sees_all(places, image)
-            note = f" ({WHOLE_IMAGE} of {size})" if whole else f" (image: {size})"
+            note = (
+                f" ({WHOLE_IMAGE} of {size})" if whole else " " + tr("(image: {size})", size=size)
+            )
         return tr(
             "a value sees {size}x{size} pixels{note}; neighbours {jump} apart",
             size=self.size,
@@ -108,9 +110,13 @@ def receptive_fields(spec: ExperimentSpec, classes: int) -> list[LayerField]:
         below = [fields[name] for name in inputs if name not in gates]
         field = _above(below, windows.get(row.name))
         fields[row.name], last = field, row.name
-        why = "" if field else f"unknown: the window of a layer of kind {row.kind!r}"
+        why = (
+            ""
+            if field
+            else tr("unknown: the window of a layer of kind {kind}", kind=repr(row.kind))
+        )
         if field is None and None in below:
-            why = "unknown, as that of a layer below"
+            why = tr("unknown, as that of a layer below")
         found.append(LayerField(row, field, why))
     return found
 

@@ -65,7 +65,7 @@ def _gradual(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
             "same as at once: training.unfreeze_epochs has no effect."
         ),
         (
-            format_setting("training.unfreeze", "at once"),
+            format_setting("training.unfreeze", tr("at once")),
             format_setting("training.unfreeze_epochs", 2),
         ),
         tr("at once"),
@@ -115,7 +115,7 @@ def _mixing(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
         return None
     return SpecAdvice(
         "mixing",
-        tr("{names}: {why}.", names=" and ".join(names), why=why),
+        tr("{names}: {why}.", names=tr(" and ").join(names), why=why),
         off,
         tr("no mixing"),
     )

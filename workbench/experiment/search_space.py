@@ -85,9 +85,12 @@ def check_tunable(spec: ExperimentSpec) -> None:
     strategy = spec.model.strategy
     if strategy != "feature-extraction":
         why = (
-            "a network without a base has no cached features, so every trial would train all of it"
+            tr(
+                "a network without a base has no cached features, so every trial would "
+                "train all of it"
+            )
             if spec.base is None
-            else "it trains blocks of the base, so every trial would run through these"
+            else tr("it trains blocks of the base, so every trial would run through these")
         )
         raise UserError(
             tr(
@@ -103,7 +106,7 @@ def check_tunable(spec: ExperimentSpec) -> None:
     if not plan_stages(spec)[-1].cached:
         fix = "base.prefix=cached"
         if spec.base and spec.base.prefix == "cached":
-            fix = "base.views=4 (cached views of each image), or search without augmentation"
+            fix = tr("base.views=4 (cached views of each image), or search without augmentation")
         raise UserError(
             tr(
                 "A search trains heads on cached features, and this spec computes "
@@ -191,19 +194,26 @@ def describe_trials(trials: Sequence[Trial], images: int) -> list[str]:
     """
     order = [trial for trial in rank_trials(trials) if trial.accuracy is not None]
     if not order:
-        return ["Every trial diverged: lower --set training.learning_rate, or look at the images."]
+        return [
+            tr("Every trial diverged: lower --set training.learning_rate, or look at the images.")
+        ]
     if len(order) == 1:
-        return ["One trial only: there is nothing to compare it with."]
+        return [tr("One trial only: there is nothing to compare it with.")]
     best = order[0]
     assert best.accuracy is not None
     error = standard_error(best.accuracy, images)
     too_high = 100 * highest_by_chance(len(order)) * error
     near = sum(t.accuracy is not None and best.accuracy - t.accuracy <= error for t in order[1:])
     lines = [
-        f"The best of {len(order)} validation accuracies is optimistic: it was "
-        f"chosen for being high on these {plural(images, 'image')}. Chance "
-        f"alone may account for up to {too_high:.1f} points of it, and more trials make that "
-        "more. Trust the test accuracy of a run with these values."
+        tr(
+            "The best of {order} validation accuracies is optimistic: it was chosen "
+            "for being high on these {images}. Chance alone may account for up to "
+            "{too_high:.1f} points of it, and more trials make that more. Trust the "
+            "test accuracy of a run with these values.",
+            order=len(order),
+            images=plural(images, "image"),
+            too_high=too_high,
+        )
     ]
     if near:
         others = f"{plural(near, 'other trial')} {'is' if near == 1 else 'are'}"

@@ -16,6 +16,7 @@ from workbench.experiment.group_pattern import compile_group_pattern
 from workbench.experiment.metrics import Monitor
 from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
 from workbench.experiment.stack import Convolutions
+from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.text import format_choices
 
@@ -228,7 +229,7 @@ class ModelSpec(Section):
         convnet_only = {"filters", "kernel_size", "padding", "stride", "pooling"}
         idle = sorted(convnet_only & self.model_fields_set)
         if self.strategy != "convnet" and idle:
-            kind = "the dense baseline" if self.strategy == "dense" else self.strategy
+            kind = tr("the dense baseline") if self.strategy == "dense" else self.strategy
             raise ValueError(
                 f"{', '.join(idle)}: no effect in {kind}, which has no convolutions of its own; "
                 f'leave out, or set strategy = "convnet"'

@@ -19,6 +19,7 @@ from workbench.experiment.sections import (
     TrainingSpec,
 )
 from workbench.experiment.stack import AVERAGE, StackError, convolution_stack
+from workbench.messages import tr
 from workbench.text import format_choices
 
 
@@ -148,7 +149,7 @@ class ExperimentSpec(Section):
 
     def _solved_head_fits(self) -> None:
         """Check that the head is one linear layer above averages, which can be solved."""
-        self._refuse_idle("training", ("head_epochs", "head_learning_rate"), "a solved head")
+        self._refuse_idle("training", ("head_epochs", "head_learning_rate"), tr("a solved head"))
         wrong = [f"dense_units = {list(self.model.dense_units)}"] if self.model.dense_units else []
         wrong += [f"head = {self.model.head}"] if self.model.head != AVERAGE else []
         if wrong:
@@ -160,7 +161,7 @@ class ExperimentSpec(Section):
     def _refuse_idle(self, table: str, names: tuple[str, ...], why: str = "") -> None:
         idle = [name for name in names if name in getattr(self, table).model_fields_set]
         if idle:
-            why = why or f"strategy {self.model.strategy!r}"
+            why = why or tr("strategy {strategy}", strategy=repr(self.model.strategy))
             raise ValueError(f"{table}.{idle[0]}: no effect with {why}; leave out")
 
     def _refuse_needs_of_validation(self) -> None:

@@ -92,18 +92,18 @@ def toggle_layers(spec: ExperimentSpec, key: str) -> set[str]:
 def describe_cost(forecast: Forecast, index: int) -> str:
     """Return time and memory of a stage, and the time of the whole plan."""
     cost = forecast.costs[index]
-    memory = f"memory from {format_bytes(cost.memory_bytes)}"
+    memory = tr("memory from {memory_bytes}", memory_bytes=format_bytes(cost.memory_bytes))
     memory += tr(" on each of {count} devices", count=cost.devices) if cost.devices > 1 else ""
     if forecast.speed is None:
         return tr(
             "{memory}; time is shown once the machine check has measured this machine",
             memory=memory,
         )
-    epoch = f"{format_seconds(forecast.seconds[index].epoch)} an epoch"
+    epoch = tr("{epoch} an epoch", epoch=format_seconds(forecast.seconds[index].epoch))
     if cost.stage.cached:
         streamed = replace(cost, stage=replace(cost.stage, cached=False))
         seconds = stage_seconds(streamed, forecast.images, forecast.speed).epoch
-        epoch += f" ({format_seconds(seconds)} without the prefix)"
+        epoch += " " + tr("({seconds} without the prefix)", seconds=format_seconds(seconds))
     total = format_seconds(sum(one.total for one in forecast.seconds))
     return tr("about {epoch}, {total} in all; {memory}", epoch=epoch, total=total, memory=memory)
 
@@ -115,14 +115,23 @@ def describe_prefix_cost(spec: ExperimentSpec, forecast: Forecast, index: int) -
     cost = forecast.costs[index]
     stage, price = cost.stage, ""
     if stage.cached:
-        views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
+        views = (
+            " " + tr("in each of {views}", views=plural(stage.views_made, "view"))
+            if stage.views
+            else ""
+        )
         seconds = forecast.seconds[index].prefix if forecast.seconds else None
         time = "" if seconds is None else f"about {format_seconds(seconds)}, "
-        price = f"{views}: {time}{format_bytes(cost.kept_bytes(forecast.images))} on disk"
+        price = tr(
+            "{views}: {time}{kept_bytes} on disk",
+            views=views,
+            time=time,
+            kept_bytes=format_bytes(cost.kept_bytes(forecast.images)),
+        )
     text = describe_prefix(spec.base_table, stage.prefix, stage.cached, cost=price)
     if stage.prefix and not stage.cached and stage.augmented:
-        some = f"base.views = {ENOUGH_VIEWS} would keep some"
-        text += f": augmented images are new each time ({some})"
+        some = tr("base.views = {enough_views} would keep some", enough_views=ENOUGH_VIEWS)
+        text += tr(": augmented images are new each time ({some})", some=some)
     return text
 
 
@@ -140,7 +149,11 @@ def describe_prefix(
     """
     if cut is None:
         return tr("none: every layer runs in every epoch")
-    what = f"everything up to {safe_text(cut, 40)}" if table is None else _describe_part(table, cut)
+    what = (
+        tr("everything up to {cut}", cut=safe_text(cut, 40))
+        if table is None
+        else _describe_part(table, cut)
+    )
     run = "ran" if past else "run" if "-" in what else "runs"
     if cached:
         return tr("{what} {run} once{cost}, then never again", what=what, run=run, cost=cost)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.bases.kinds import Shape, window_output
+from workbench.messages import tr
 from workbench.text import format_shape
 
 
@@ -160,12 +161,18 @@ def _dense(name: str, inputs: int, units: int, block: str) -> LayerRow:
 
 
 def _does_not_fit(input_shape: Shape, blocks: Convolutions, rows: list[LayerRow]) -> StackError:
-    sizes = [f"input {format_shape(input_shape)}"]
+    sizes = [tr("input {input_shape}", input_shape=format_shape(input_shape))]
     sizes += [f"{row.name} {format_shape(row.output_shape)}" for row in rows[:-1]]
     last = rows[-1]
     window = 2 if last.kind == "max pooling" else blocks.kernel_size
     return StackError(
-        f"{len(blocks.filters)} blocks do not fit the image: {' → '.join(sizes)}, and the "
-        f"{window}x{window} window of {last.name} does not fit any more. Use fewer blocks, "
-        f'padding = "same", less pooling, or a larger image_size'
+        tr(
+            "{filters} blocks do not fit the image: {sizes}, and the {window}x{window} "
+            "window of {last} does not fit any more. Use fewer blocks, padding = "
+            '"same", less pooling, or a larger image_size',
+            filters=len(blocks.filters),
+            sizes=" → ".join(sizes),
+            window=window,
+            last=last.name,
+        )
     )

@@ -29,7 +29,7 @@ Tree = dict[str, Any]
 MAX_BYTES = 32 * 1024
 MAX_LEVELS = 16  # of nested tables and lists; a spec needs four
 MAX_ERRORS = 20  # listed one by one
-_TOO_DEEP = f"its tables or lists are nested more than {MAX_LEVELS} deep"
+_TOO_DEEP = tr("its tables or lists are nested more than {max_levels} deep", max_levels=MAX_LEVELS)
 _LONG_NUMBER = tr("a number of thousands of digits")
 
 
@@ -279,8 +279,8 @@ def _unknown_key(location: tuple[str, ...]) -> str:
     parent = field_at(location[:-1]) or {}
     known = list(parent.get("properties", {}))
     close = difflib.get_close_matches(location[-1], known, n=1) or _elsewhere(location[-1])
-    guess = f" Did you mean {close[0]!r}?" if close else ""
-    table = f"in [{'.'.join(location[:-1])}]" if location[:-1] else "at the top"
+    guess = " " + tr("Did you mean {close}?", close=repr(close[0])) if close else ""
+    table = f"in [{'.'.join(location[:-1])}]" if location[:-1] else tr("at the top")
     return tr(
         "{location}: unknown key.{guess} Allowed {table}: {known}.",
         location=safe_text(".".join(location)),
@@ -326,10 +326,10 @@ def _allowed(field: Tree) -> str:
         return format_choices([repr(choice) for choice in field["enum"]])
     if "anyOf" in field:
         choices = [_allowed(f) for f in field["anyOf"] if f.get("type") != "null"]
-        return " or ".join(choices)
+        return tr(" or ").join(choices)
     kind = field.get("type")
     if kind in ("integer", "number"):
-        noun = "a whole number" if kind == "integer" else "a number"
+        noun = tr("a whole number") if kind == "integer" else tr("a number")
         return noun + _bounds(field)
     if kind == "boolean":
         return tr("true or false")
@@ -359,7 +359,7 @@ def _bounds(field: Tree) -> str:
         return (
             tr(" above {above:g} and at most {high:,}", above=above, high=high)
             if high is not None
-            else f" above {above:g}"
+            else " " + tr("above {above:g}", above=above)
         )
     if low is not None and high is not None:
         return tr(" from {low:,} to {high:,}", low=low, high=high)

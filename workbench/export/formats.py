@@ -117,7 +117,7 @@ def check_formats(names: Sequence[str]) -> None:
                     "predictions; {missing} {are} not installed.",
                     title=wanted.title,
                     packages=", ".join(packages.values()),
-                    missing=" and ".join(missing),
+                    missing=tr(" and ").join(missing),
                     are=are,
                 ),
                 tr("Install: pip install {missing}", missing=" ".join(missing)),

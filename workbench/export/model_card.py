@@ -14,7 +14,7 @@ from workbench.bases.published import weights_file
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import FULL, Levels
-from workbench.experiment.facts import SPLITS
+from workbench.experiment.facts import SPLITS, count_images
 from workbench.experiment.sections import TrainingSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.formats import MAX_DIFFERENCE, ExportFormat
@@ -125,7 +125,7 @@ def _results(data: RunData) -> dict[str, object]:
     caption, classes = class_table(results, _MAX_LABELS)
     return {
         "accuracy": f"{results.accuracy:.4f}",
-        "measured_on": plural(results.images, f"{results.split} image"),
+        "measured_on": count_images(results.images, results.split),
         "interval": [f"{end:.4f}" for end in results.interval],
         "scores": [f"{title} {score}" for title, score in format_scores(results.scores)],
         "measured_mirrored": results.mirrored,

@@ -170,7 +170,9 @@ def _transfer(
                 for line in lines:
                     if found := _PROGRESS.match(line):
                         done, share = int(found[1].replace(b",", b"")), int(found[2])
-                        progress(f"fetch {name}", done, done * 100 // share if share else 0)
+                        progress(
+                            tr("fetch {name}", name=name), done, done * 100 // share if share else 0
+                        )
             code = process.wait()
         except HostError as error:
             raise _failure(name, address, error.message) from None
@@ -183,7 +185,9 @@ def _transfer(
             )
         if code not in (0, _VANISHED):
             raise _failure(
-                name, address, error_line(errors, first=True) or f"rsync ended with {code}"
+                name,
+                address,
+                error_line(errors, first=True) or tr("rsync ended with {code}", code=code),
             )
 
 

@@ -84,9 +84,9 @@ def conclude(results: LessonResults) -> Conclusion:
     conclusion = LESSONS[results.lesson].conclude(results)
     if results.weights != "random":
         return conclusion
-    random = (
-        "The base had random weights, which know nothing: this shows nothing about a pretrained "
-        "base."
+    random = tr(
+        "The base had random weights, which know nothing: this shows nothing about "
+        "a pretrained base."
     )
     return Conclusion(conclusion.seen, (random, *conclusion.lines))
 

@@ -160,7 +160,7 @@ def percent(share: float) -> str:
 
 def points(share: float) -> str:
     """Return "13.1 points" for 0.131."""
-    return f"{100 * share:.1f} points"
+    return tr("{share:.1f} points", share=100 * share)
 
 
 def size_share(share: float) -> str:

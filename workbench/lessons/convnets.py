@@ -46,12 +46,16 @@ def _translation_conclude(results: LessonResults) -> Conclusion:
     falls = {name: _fall(results, name) for name in ("dense", "convnet")}
     own, other = sum_of_means(falls["dense"]), sum_of_means(falls["convnet"])
     pixels = results.runs["dense"][0]["shifts"]["pixels"][COMPARED_SHIFT]
-    unshifted = f"Unshifted: {compare_accuracies(results, 'dense', 'convnet')}"
+    unshifted = tr(
+        "Unshifted: {compare_accuracies}",
+        compare_accuracies=compare_accuracies(results, "dense", "convnet"),
+    )
     if not (own.larger or other.larger):
-        neither = (
-            f"Shifted by {pixels} pixels neither network falls beyond the noise: either the "
-            "position of things does not matter in these images, or neither network has learned "
-            "enough to lose any of it."
+        neither = tr(
+            "Shifted by {pixels} pixels neither network falls beyond the noise: either "
+            "the position of things does not matter in these images, or neither "
+            "network has learned enough to lose any of it.",
+            pixels=pixels,
         )
         return Conclusion(False, (unshifted, neither))
     fell = difference(falls["dense"], falls["convnet"])
@@ -61,13 +65,17 @@ def _translation_conclude(results: LessonResults) -> Conclusion:
         tr("the convnet falls less, {size}.", size=size),
         tr("no difference seen ({fell}).", fell=fell),
     )
-    shifted = (
-        f"Shifted by {pixels} pixels, dense falls by {points(own.mean)}, convnet by "
-        f"{points(other.mean)}: {compared}"
+    shifted = tr(
+        "Shifted by {pixels} pixels, dense falls by {points}, convnet by {points_2}: {compared}",
+        pixels=pixels,
+        points=points(own.mean),
+        points_2=points(other.mean),
+        compared=compared,
     )
-    reason = (
-        "A convolution uses the same weights everywhere, a dense layer has to learn a stroke again "
-        "for every place. The convnet's own dense layers do, too, so it is not immune."
+    reason = tr(
+        "A convolution uses the same weights everywhere, a dense layer has to "
+        "learn a stroke again for every place. The convnet's own dense layers do, "
+        "too, so it is not immune."
     )
     return Conclusion(fell.smaller, (unshifted, shifted, *([reason] if fell.smaller else [])))
 
@@ -83,8 +91,8 @@ def _translation_picture(results: LessonResults) -> CurvePlot:
         (name, seed_means([shifts["accuracy"] for shifts in results.each(name, "shifts")]))
         for name in results.variants
     ]
-    places = (f"{pixels[0]}", f"{pixels[-1]} pixels")
-    return CurvePlot("test accuracy over pixels of shift", places, tuple(series))
+    places = (f"{pixels[0]}", tr("{pixel} pixels", pixel=pixels[-1]))
+    return CurvePlot(tr("test accuracy over pixels of shift"), places, tuple(series))
 
 
 TRANSLATION = Lesson(
@@ -142,14 +150,16 @@ def _border_of(results: LessonResults, variant: str) -> tuple[bool, str]:
     """Return whether the border differs from the middle, mean over the seeds, and a sentence."""
     rings = [run["even"] for run in results.each(variant, "rings")]
     if len(rings[0]) == 1:
-        return False, "The map is too small to have a middle."
+        return False, tr("The map is too small to have a middle.")
     middle = sum(abs(ring[-1]) for ring in rings)
     if middle < NO_ACTIVATION:
-        return False, "It does not respond to an even image."
+        return False, tr("It does not respond to an even image.")
     apart = sum(abs(ring[0] - ring[-1]) for ring in rings) / middle
     if apart <= EVEN:
-        return False, "On an even image, border and middle are alike."
-    return True, f"On an even image, the border differs from the middle by {percent(apart)}."
+        return False, tr("On an even image, border and middle are alike.")
+    return True, tr(
+        "On an even image, the border differs from the middle by {percent}.", percent=percent(apart)
+    )
 
 
 def _borders_picture(results: LessonResults) -> CurvePlot:
@@ -162,7 +172,7 @@ def _borders_picture(results: LessonResults) -> CurvePlot:
         series.append((name, scaled))
     longest = max(len(values) for _, values in series)
     series = [(n, values + values[-1:] * (longest - len(values))) for n, values in series]
-    title = "activation from border to middle, even image, middle = 1"
+    title = tr("activation from border to middle, even image, middle = 1")
     return CurvePlot(title, ("border", "middle"), tuple(series))
 
 
@@ -202,12 +212,25 @@ def _pooling_conclude(results: LessonResults) -> Conclusion:
         tr("no difference seen ({gap}).", gap=gap),
     )
     lines = (
-        f"Without pooling the network has {without['parameters']:,} parameters, with it "
-        f"{with_['parameters']:,}: {times:.1f} times as many.",
-        f"The receptive field of the last map is {without['receptive_field']} pixels of the "
-        f"image's side without, {with_['receptive_field']} with pooling.",
-        f"Training is ahead of validation by {format_gap(results, 'pooling')} with and "
-        f"{format_gap(results, 'no pooling')} without: {compared}",
+        tr(
+            "Without pooling the network has {parameters:,} parameters, with it "
+            "{parameters_2:,}: {times:.1f} times as many.",
+            parameters=without["parameters"],
+            parameters_2=with_["parameters"],
+            times=times,
+        ),
+        tr(
+            "The receptive field of the last map is {receptive_field} pixels of the "
+            "image's side without, {receptive_field_2} with pooling.",
+            receptive_field=without["receptive_field"],
+            receptive_field_2=with_["receptive_field"],
+        ),
+        tr(
+            "Training is ahead of validation by {results} with and {results_2} without: {compared}",
+            results=format_gap(results, "pooling"),
+            results_2=format_gap(results, "no pooling"),
+            compared=compared,
+        ),
         accuracy_sentence(results, "pooling", "no pooling"),
     )
     return Conclusion(gap.larger, lines)

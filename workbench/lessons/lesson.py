@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from workbench.lessons.variants import LessonInputs, Variant
+from workbench.messages import tr
 
 SHIFT_STEPS = 6  # accuracy is measured at each, and on unshifted images
 DIRECTIONS = 8  # in which images are shifted at each step
@@ -129,7 +130,7 @@ def variant_bars(
 
 def accuracy_bars(results: LessonResults) -> BarPlot:
     """Return the mean accuracy of each variant."""
-    return variant_bars("test accuracy", results, "accuracy", lambda mean: f"{mean:.3f}")
+    return variant_bars(tr("test accuracy"), results, "accuracy", lambda mean: f"{mean:.3f}")
 
 
 def gap_curves(results: LessonResults) -> CurvePlot:
@@ -139,8 +140,8 @@ def gap_curves(results: LessonResults) -> CurvePlot:
         gaps = [[e["train"] - e["validation"] for e in run["epochs"]] for run in results.runs[name]]
         series.append((name, seed_means(gaps)))
     epochs = max(len(values) for _, values in series)
-    title = "training minus validation accuracy over epochs"
-    return CurvePlot(title, ("1", f"{epochs} epochs"), tuple(series))
+    title = tr("training minus validation accuracy over epochs")
+    return CurvePlot(title, ("1", tr("{epochs} epochs", epochs=epochs)), tuple(series))
 
 
 def seed_means(each: list[list[float]]) -> Values:

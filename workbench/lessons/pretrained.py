@@ -54,33 +54,50 @@ def _recompile_conclude(results: LessonResults) -> Conclusion:
     """
     moved = {name: results.mean(name, "moved") for name in results.variants}
     went = {
-        name: f"moved by {size_share(share)} of its size" if share else "stayed to the last bit"
+        name: tr("moved by {size_share} of its size", size_share=size_share(share))
+        if share
+        else tr("stayed to the last bit")
         for name, share in moved.items()
     }
     forgotten, early = moved["frozen, compile forgotten"], moved["frozen before the first step"]
     effect = (
-        "`trainable = False` had no effect, and Keras reported nothing."
+        tr("`trainable = False` had no effect, and Keras reported nothing.")
         if forgotten
-        else "this Keras applies the change at once."
+        else tr("this Keras applies the change at once.")
     )
     settled = (
-        "even then a compile is needed."
+        tr("even then a compile is needed.")
         if early
-        else "the first step after a compile fixes what trains."
+        else tr("the first step after a compile fixes what trains.")
     )
     lines = (
-        f"Frozen and compiled, the layer {went['frozen, compiled']}.",
-        f"Frozen with the compile forgotten, it {went['frozen, compile forgotten']}: {effect}",
-        f"Thawed and compiled, it {went['thawed, compiled']}; with the compile forgotten, it "
-        f"{went['thawed, compile forgotten']}.",
-        f"Frozen after the compile but before the first step, it "
-        f"{went['frozen before the first step']}: {settled}",
+        tr(
+            "Frozen and compiled, the layer {frozen_compiled}.",
+            frozen_compiled=went["frozen, compiled"],
+        ),
+        tr(
+            "Frozen with the compile forgotten, it {frozen_compile_forgotten}: {effect}",
+            frozen_compile_forgotten=went["frozen, compile forgotten"],
+            effect=effect,
+        ),
+        tr(
+            "Thawed and compiled, it {thawed_compiled}; with the compile forgotten, it "
+            "{thawed_compile_forgotten}.",
+            thawed_compiled=went["thawed, compiled"],
+            thawed_compile_forgotten=went["thawed, compile forgotten"],
+        ),
+        tr(
+            "Frozen after the compile but before the first step, it "
+            "{frozen_before_the_first_step}: {settled}",
+            frozen_before_the_first_step=went["frozen before the first step"],
+            settled=settled,
+        ),
     )
     return Conclusion(forgotten > 0 and moved["frozen, compiled"] == 0, lines)
 
 
 def _recompile_picture(results: LessonResults) -> BarPlot:
-    title = "how far the layer moved, relative to its size"
+    title = tr("how far the layer moved, relative to its size")
     return variant_bars(title, results, "moved", size_share)
 
 
@@ -121,9 +138,9 @@ def _two_ways_conclude(results: LessonResults) -> Conclusion:
     same = all(a["epochs"] == b["epochs"] for a, b in zip(cached, streamed, strict=True))
     found = accuracy_difference(results, *WAYS)
     accuracy = (
-        "Both ways give the same accuracy in every epoch, to the last digit."
+        tr("Both ways give the same accuracy in every epoch, to the last digit.")
         if same
-        else f"Accuracy: {which_is_better(found, *WAYS)}."
+        else tr("Accuracy: {which_is_better}.", which_is_better=which_is_better(found, *WAYS))
     )
     total = [results.mean(way, "seconds") for way in WAYS]
     times = ratio(*(results.each(way, "seconds") for way in WAYS))
@@ -136,17 +153,27 @@ def _two_ways_conclude(results: LessonResults) -> Conclusion:
     )
     lines = (
         accuracy,
-        f"Cached: {format_seconds(once)} once, then {epoch[0]:.2f} s an epoch. Computed in every "
-        f"epoch: {epoch[1]:.2f} s an epoch.",
-        f"In all, {format_seconds(total[0])} against {format_seconds(total[1])} for "
-        f"{len(cached[0]['epochs'])} epochs: {compared}",
-        "What caching cannot do: augment each image differently in every epoch.",
+        tr(
+            "Cached: {once} once, then {epoch:.2f} s an epoch. Computed in every "
+            "epoch: {epoch_2:.2f} s an epoch.",
+            once=format_seconds(once),
+            epoch=epoch[0],
+            epoch_2=epoch[1],
+        ),
+        tr(
+            "In all, {total} against {total_2} for {epochs} epochs: {compared}",
+            total=format_seconds(total[0]),
+            total_2=format_seconds(total[1]),
+            epochs=len(cached[0]["epochs"]),
+            compared=compared,
+        ),
+        tr("What caching cannot do: augment each image differently in every epoch."),
     )
     return Conclusion((same or not found.seen) and times.larger, lines)
 
 
 def _two_ways_picture(results: LessonResults) -> BarPlot:
-    return variant_bars("seconds in all", results, "seconds", format_seconds)
+    return variant_bars(tr("seconds in all"), results, "seconds", format_seconds)
 
 
 TWO_WAYS = Lesson(
@@ -232,11 +259,16 @@ def _head_first_conclude(results: LessonResults) -> Conclusion:
         tr("no difference seen ({further}).", further=further),
     )
     lines = (
-        f"In the epochs in which they train, the upper blocks move by {size_share(fmean(first))} "
-        f"of their size after a trained head, and by {size_share(fmean(at_once))} under an "
-        f"untrained one: {compared}",
+        tr(
+            "In the epochs in which they train, the upper blocks move by {size_share} "
+            "of their size after a trained head, and by {size_share_2} under an "
+            "untrained one: {compared}",
+            size_share=size_share(fmean(first)),
+            size_share_2=size_share(fmean(at_once)),
+            compared=compared,
+        ),
         accuracy_sentence(results, "head first", "at once"),
-        "At once, the head has had only these epochs to learn in, at a low rate.",
+        tr("At once, the head has had only these epochs to learn in, at a low rate."),
     )
     return Conclusion(further.larger, lines)
 
@@ -247,7 +279,7 @@ def _head_first_picture(results: LessonResults) -> BarPlot:
         for name in results.variants:
             moved = fmean(run["moved"][block] for run in results.runs[name])
             rows.append((f"{block}, {name}", moved, size_share(moved)))
-    return BarPlot("how far each block moved while it trained", tuple(rows))
+    return BarPlot(tr("how far each block moved while it trained"), tuple(rows))
 
 
 HEAD_FIRST = Lesson(

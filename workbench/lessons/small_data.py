@@ -48,10 +48,14 @@ def _overfitting_conclude(results: LessonResults) -> Conclusion:
     own = sum_of_means(train, [[-value for value in each] for each in validation])
     overfits = own.larger and own.mean >= MIN_GAP
     lines = [
-        f"Without a remedy, training ends {points(own.mean)} ahead of validation."
+        tr("Without a remedy, training ends {points} ahead of validation.", points=points(own.mean))
         if overfits
-        else f"Without a remedy training is {points(own.mean)} ahead of validation "
-        f"(noise {points(own.noise)}): no overfitting to be seen here."
+        else tr(
+            "Without a remedy training is {points} ahead of validation (noise "
+            "{points_2}): no overfitting to be seen here.",
+            points=points(own.mean),
+            points_2=points(own.noise),
+        )
     ]
     helped = False
     for name in remedies:
@@ -125,9 +129,17 @@ def _conclude_sizes(results: LessonResults) -> Conclusion:
         ),
     )
     lines = [
-        f"From {fewest} to {most}, accuracy goes from {format_accuracy(results, fewest)} to "
-        f"{format_accuracy(results, most)}: {total.choose('higher', 'lower')} ({total}).",
-        f"The last step, from {names[-2]} to {most}, {step}",
+        tr(
+            "From {fewest} to {most}, accuracy goes from {results} to {results_2}: "
+            "{choose} ({total}).",
+            fewest=fewest,
+            most=most,
+            results=format_accuracy(results, fewest),
+            results_2=format_accuracy(results, most),
+            choose=total.choose("higher", "lower"),
+            total=total,
+        ),
+        tr("The last step, from {name} to {most}, {step}", name=names[-2], most=most, step=step),
     ]
     learned = results.mean(most, "train")
     if learned < LEARNED and not last.larger:
@@ -155,7 +167,7 @@ def _size_curves(results: LessonResults) -> CurvePlot:
         (title, tuple(results.mean(name, key) for name in names))
         for title, key in (("training", "train"), ("test", "accuracy"))
     )
-    return CurvePlot("accuracy over training images", (names[0], names[-1]), series)
+    return CurvePlot(tr("accuracy over training images"), (names[0], names[-1]), series)
 
 
 HOW_MUCH_DATA = Lesson(

@@ -39,6 +39,7 @@ from workbench.machine.kept_check import KeptCheck, check_path, worth_keeping
 from workbench.machine.probe import SMALL_PROBES, ProbeResult, run_probe
 from workbench.machine.terminal import inspect_terminal
 from workbench.machine.trial import keep_trials
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.process import worker_command
@@ -93,7 +94,7 @@ def check(
         framework_module: the child process of the framework; tests have their own.
     """
     began = time.monotonic()
-    progress("probe the machine", 0, 3)
+    progress(tr("probe the machine"), 0, 3)
     with _probes(QUICK, workspace, environment, limits) as results:
         pass
     nvml, system = _model(Nvml, results["nvml"]), _model(System, results["system"])
@@ -102,14 +103,14 @@ def check(
     path = check_path(nvml, system, environment)
     measured = not measure and all(store.load() for store in stores.values())
     kept = load_kept(path, KeptCheck) if measured else None
-    progress("read images", 1, 3)
+    progress(tr("read images"), 1, 3)
     decoding = None
     if CPU not in stored or stored[CPU].images_per_second is None:
         with _probes(("decoding",), workspace, environment, limits) as more:
             pass
         results.update(more)
         decoding = _model(Decoding, results["decoding"])
-    progress("start the framework and train a step", 2, 3)
+    progress(tr("start the framework and train a step"), 2, 3)
     framework: Framework | None
     libraries: Libraries | None
     if kept:
@@ -142,7 +143,7 @@ def check(
         _save(path, facts, environment)
     if not kept or decoding:
         _save_benchmarks(stores, benchmarks, facts)
-    progress("start the framework and train a step", 3, 3)
+    progress(tr("start the framework and train a step"), 3, 3)
     return MachineReport(facts, diagnose(facts), benchmarks, time.monotonic() - began)
 
 
@@ -154,7 +155,7 @@ def _probes(
     limits: Mapping[str, float],
 ) -> Iterator[dict[str, ProbeResult]]:
     """Run small probes beside the block, each with its own limit; yield their results to be."""
-    failed = ProbeResult(ProbeOutcome(status="failed", detail="before it was started"))
+    failed = ProbeResult(ProbeOutcome(status="failed", detail=tr("before it was started")))
     results = dict.fromkeys(names, failed)
     cancelled = threading.Event()
 

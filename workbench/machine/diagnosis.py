@@ -94,14 +94,14 @@ def _state(facts: Facts, findings: tuple[Finding, ...]) -> MachineState:
 
 def _verdict(facts: Facts, state: MachineState, findings: tuple[Finding, ...]) -> str:
     if state == "broken":
-        return f"Broken: {_reasons(findings, 'broken')}"
+        return tr("Broken: {findings}", findings=_reasons(findings, "broken"))
     if facts.framework is None and outcome(facts, "framework") is None:
         return tr("Not known yet: the framework was not tried")
     if not working_gpus(facts):
         first = next((finding for finding in findings if finding.severity == "warning"), None)
-        return f"CPU only: {_short(first) if first else 'no GPU'}"
+        return tr("CPU only: {first}", first=_short(first) if first else tr("no GPU"))
     if state == "usable":
-        return f"GPU ready: {_gpu_names(facts)}"
+        return tr("GPU ready: {facts}", facts=_gpu_names(facts))
     count = sum(finding.severity == "warning" for finding in findings)
     return tr(
         "GPU ready, with {warnings}: {reasons}",
@@ -121,7 +121,7 @@ def _short(finding: Finding) -> str:
 def _gpu_names(facts: Facts) -> str:
     """Return "NVIDIA H200", or "8 x NVIDIA H200"."""
     names = Counter(safe_text(gpu.name, 60) for gpu in working_gpus(facts))
-    return " and ".join(name if n == 1 else f"{n} x {name}" for name, n in names.items())
+    return tr(" and ").join(name if n == 1 else f"{n} x {name}" for name, n in names.items())
 
 
 def rows(facts: Facts, benchmarks: Mapping[str, BenchmarkResult]) -> list[Row]:
@@ -141,7 +141,9 @@ def rows(facts: Facts, benchmarks: Mapping[str, BenchmarkResult]) -> list[Row]:
     found += [("speed", format_benchmark(one)) for one in benchmarks.values()]
     rates = (one.images_per_second for one in benchmarks.values() if one.images_per_second)
     if rate := next(rates, None):
-        found.append(("images", f"{rate:,.0f} a second read and resized (500x375 to 150x150)"))
+        found.append(
+            ("images", tr("{rate:,.0f} a second read and resized (500x375 to 150x150)", rate=rate))
+        )
     if facts.storage:
         found += [("disk", _disk(facts.storage.places))]
         found.append(("weights", _weights(facts)))
@@ -173,7 +175,11 @@ def format_gpu(gpu: Gpu) -> str:
     """Return a GPU's gauges: NVIDIA H200, 12.1 of 139.8 GiB used, 34 % busy, 41 °C."""
     if gpu.error:
         return f"{safe_text(gpu.name or 'GPU', 40)}: {safe_text(gpu.error, 60)}"
-    used = f"{gpu.memory_used / 2**30:.1f} of {format_gib(gpu.memory_total)} used"
+    used = tr(
+        "{memory_used:.1f} of {memory_total} used",
+        memory_used=gpu.memory_used / 2**30,
+        memory_total=format_gib(gpu.memory_total),
+    )
     parts = [safe_text(gpu.name, 40), used]
     if gpu.utilization is not None:
         parts.append(f"{gpu.utilization} % busy")
@@ -185,27 +191,42 @@ def format_gpu(gpu: Gpu) -> str:
 def _cpu(system: System) -> str:
     cores = f"{system.cores_allowed:g}"
     if system.cores_allowed != system.cores:
-        cores += f" of {system.cores}"
-    memory = (
-        f"{format_gib(system.memory_available)} of {format_gib(system.memory_total)} memory free"
+        cores += " " + tr("of {cores}", cores=system.cores)
+    memory = tr(
+        "{memory_available} of {memory_total} memory free",
+        memory_available=format_gib(system.memory_available),
+        memory_total=format_gib(system.memory_total),
     )
-    return f"{safe_text(system.cpu, 40) or 'processor'}, {cores} cores, {memory}"
+    return tr(
+        "{value}, {cores} cores, {memory}",
+        value=safe_text(system.cpu, 40) or "processor",
+        cores=cores,
+        memory=memory,
+    )
 
 
 def _gpus(nvml: Nvml | None) -> list[Row]:
     if nvml is None or not nvml.gpus:
         return [("gpu", "none")]
-    found = [(f"gpu {gpu.index}", format_gpu(gpu)) for gpu in nvml.gpus]
-    cuda = f", CUDA up to {nvml.cuda[0]}.{nvml.cuda[1]}" if nvml.cuda else ""
+    found = [(tr("gpu {index}", index=gpu.index), format_gpu(gpu)) for gpu in nvml.gpus]
+    cuda = (
+        tr(", CUDA up to {cuda}.{cuda_2}", cuda=nvml.cuda[0], cuda_2=nvml.cuda[1])
+        if nvml.cuda
+        else ""
+    )
     return [*found, ("driver", f"{safe_text(nvml.driver, 20)}{cuda}")] if nvml.driver else found
 
 
 def _framework(facts: Facts) -> str:
     backends, framework = facts.backends, facts.framework
-    keras = f"keras {safe_text(backends.keras, 20)} on {safe_text(backends.chosen, 20)}"
+    keras = tr(
+        "keras {keras} on {chosen}",
+        keras=safe_text(backends.keras, 20),
+        chosen=safe_text(backends.chosen, 20),
+    )
     version = backends.installed.get(backends.chosen, "")
     others = [name for name in backends.installed if name != backends.chosen]
-    also = f"; also installed: {', '.join(others)}" if others else ""
+    also = tr("; also installed: {others}", others=", ".join(others)) if others else ""
     if framework is None:
         return tr(
             "{keras} {version}: did not respond{also}",
@@ -215,7 +236,7 @@ def _framework(facts: Facts) -> str:
         )
     failed = {step.device for step in framework.steps if step.error}
     tried = {step.device for step in framework.steps} - failed
-    works = f", trains on {', '.join(sorted(tried))}" if tried else ""
+    works = tr(", trains on {tried}", tried=", ".join(sorted(tried))) if tried else ""
     return f"{keras} {safe_text(framework.version, 20)}{works}{also}"
 
 
@@ -249,8 +270,8 @@ def _disk(places: tuple[StorageFolder, ...]) -> str:
     parts = []
     for free, group in by_free.items():
         names = [place.what for place in group]
-        space = "unknown space" if free is None else f"{format_bytes(free)} free"
-        parts.append(f"{space} for {', '.join(names)}")
+        space = tr("unknown space") if free is None else tr("{free} free", free=format_bytes(free))
+        parts.append(tr("{space} for {names}", space=space, names=", ".join(names)))
     return "; ".join(parts)
 
 
@@ -259,7 +280,7 @@ def _weights(facts: Facts) -> str:
     there = [one.base for one in facts.storage.weights if one.path]
     missing = [one for one in facts.storage.weights if not one.path]
     packages = [one.base for one in missing if one.package]
-    parts = [f"{', '.join(there)} here"] if there else []
+    parts = [tr("{there} here", there=", ".join(there))] if there else []
     if packages:
         parts.append(
             tr(
@@ -288,14 +309,14 @@ def _session(facts: Facts) -> str:
 
 
 def _slurm(job: str, ends: float | None) -> str:
-    left = f", {format_seconds(max(ends - time.time(), 0))} left" if ends else ""
-    return f"SLURM job {safe_text(job, 20)}{left}"
+    left = tr(", {ends} left", ends=format_seconds(max(ends - time.time(), 0))) if ends else ""
+    return tr("SLURM job {job}{left}", job=safe_text(job, 20), left=left)
 
 
 def _terminal(facts: Facts) -> str:
     terminal = facts.terminal
     if not terminal.interactive:
         return ""
-    colors = plural(terminal.colors, "colour") if terminal.colors else "no colours"
-    letters = "UTF-8" if terminal.utf8 else "no UTF-8"
+    colors = plural(terminal.colors, "colour") if terminal.colors else tr("no colours")
+    letters = "UTF-8" if terminal.utf8 else tr("no UTF-8")
     return f"{terminal.columns}x{terminal.rows}, {colors}, {letters}"

@@ -80,7 +80,11 @@ def last_line(text: str) -> str:
 
 def gpu_label(gpu: Gpu) -> str:
     """Return a label such as "GPU 1 (NVIDIA H200)"."""
-    return f"GPU {gpu.index} ({safe_text(gpu.name, 60)})" if gpu.name else f"GPU {gpu.index}"
+    return (
+        tr("GPU {index} ({gpu})", index=gpu.index, gpu=safe_text(gpu.name, 60))
+        if gpu.name
+        else f"GPU {gpu.index}"
+    )
 
 
 def gpu_labels(gpus: Iterable[Gpu]) -> str:
@@ -91,8 +95,8 @@ def gpu_labels(gpus: Iterable[Gpu]) -> str:
 def join_names(names: list[str]) -> str:
     """Return "a, b and c"; of more than five, the first four and how many more."""
     if len(names) > 5:
-        names = [*names[:4], f"{len(names) - 4} more"]
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+        names = [*names[:4], tr("{names} more", names=len(names) - 4)]
+    return tr(" and ").join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def version_numbers(version: str) -> tuple[int, ...]:
@@ -146,7 +150,7 @@ def describe_outcome(went: ProbeOutcome) -> str:
         case "garbled":
             return tr("gave no readable report")
     message = quote(last_line(went.stderr))
-    return f"failed: {message}" if message else f"failed {detail}".rstrip()
+    return tr("failed: {message}", message=message) if message else f"failed {detail}".rstrip()
 
 
 def system_of(facts: Facts) -> System:
@@ -223,7 +227,7 @@ def _unfinished_step(facts: Facts) -> StepFailure | None:
     device = re.search(r"\b(cpu|gpu):\d+\b", current)
     if not (end and device and facts.framework):
         return None
-    last = StepFailure(device[0], "jit" in current, f"the process ended {end}")
+    last = StepFailure(device[0], "jit" in current, tr("the process ended {end}", end=end))
     reported = [(s.device, s.jit) for s in facts.framework.steps if s.error]
     return None if (last.device, last.jit) in reported else last
 

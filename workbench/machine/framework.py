@@ -12,6 +12,7 @@ from workbench.machine.facts import DeviceSpeed, Framework, ProbeOutcome, TrialS
 from workbench.machine.gpus import VARIABLE
 from workbench.machine.probe import ProbeResult, run_probe
 from workbench.machine.trial import FLOAT16, FLOAT32
+from workbench.messages import tr
 from workbench.runs.process import worker_command
 
 M = TypeVar("M", TrialStep, DeviceSpeed)
@@ -172,9 +173,9 @@ def _merge(result: ProbeResult, merged: dict[str, Any], done: list[str]) -> str:
 def _fail(step: str, outcome: ProbeOutcome, merged: dict[str, Any]) -> None:
     """Record the step that ended its process."""
     device, _, how = step.partition(" ")
-    killed = "was ended" if outcome.status in ("crashed", "flooded") else "ended"
-    verb = "did not respond" if outcome.status == "hung" else killed
-    error = f"the process {verb} {outcome.detail}"
+    killed = tr("was ended") if outcome.status in ("crashed", "flooded") else "ended"
+    verb = tr("did not respond") if outcome.status == "hung" else killed
+    error = tr("the process {verb} {detail}", verb=verb, detail=outcome.detail)
     precision = FLOAT16 if how == "half" else FLOAT32
     failed = TrialStep(
         device=device,

@@ -241,7 +241,7 @@ def check_accelerator(mode: str, environment: Mapping[str, str] = os.environ) ->
             tr(
                 "base.accelerator is {mode}, which needs {missing}: not installed.",
                 mode=mode,
-                missing=" and ".join(missing),
+                missing=tr(" and ").join(missing),
             ),
             tr(
                 "Install it: {pip_install}. Or use Keras: --set base.accelerator=none",
@@ -270,7 +270,11 @@ def gpu_notes(
     """
     if choice.gpu is None:
         return []
-    free = f"{format_gib(choice.memory_free)} of {format_gib(choice.memory_total)} free"
+    free = tr(
+        "{memory_free} of {memory_total} free",
+        memory_free=format_gib(choice.memory_free),
+        memory_total=format_gib(choice.memory_total),
+    )
     found = [f"GPU {choice.gpu.index}, {safe_text(choice.device_name)}, {free}"]
     return [*found, *filter(None, (_held_by(choice), _untried(spec, choice, environment)))]
 
@@ -289,7 +293,7 @@ def _untried(spec: ExperimentSpec, choice: GpuChoice, environment: Mapping[str, 
         return ""
     return tr(
         "Trains without {names}, not tried on this GPU yet: workbench check --measure",
-        names=" and ".join(names),
+        names=tr(" and ").join(names),
     )
 
 
@@ -306,8 +310,13 @@ def require_gpu_memory(spec: ExperimentSpec, classes: int, choice: GpuChoice) ->
         return
     batch = max(spec.training.batch_size // 2, 1)
     raise UserError(
-        f"Training needs {format_gib(needed)} or more, and GPU {choice.gpu.index} has "
-        f"{format_gib(choice.memory_free)} free. {_held_by(choice)}".rstrip(),
+        tr(
+            "Training needs {needed} or more, and GPU {index} has {memory_free} free. {choice}",
+            needed=format_gib(needed),
+            index=choice.gpu.index,
+            memory_free=format_gib(choice.memory_free),
+            choice=_held_by(choice),
+        ).rstrip(),
         tr(
             "Let the run wait until it is free (--wait); or use a smaller "
             "batch (training.batch_size = {batch}), the freest GPU "

@@ -66,7 +66,7 @@ def run_probe(
         try:
             process, pipes = _start(command, environment, received, stack)
         except OSError as error:
-            detail = f"to start: {safe_text(error.strerror or error)}"
+            detail = tr("to start: {safe_text}", safe_text=safe_text(error.strerror or error))
             return ProbeResult(ProbeOutcome(status="failed", detail=detail, seconds=_since(began)))
         try:
             cut = _wait(process, pipes, received, clock, limit, cancelled or threading.Event())
@@ -295,8 +295,8 @@ def _objects(report: bytes | bytearray) -> tuple[tuple[dict[str, Any], ...], str
     objects = [_parsed(line) for line in lines]
     good = tuple(one for one in objects if isinstance(one, dict))
     if not lines:
-        return good, "without a report"
-    return good, "" if len(good) == len(lines) else "by a line that is not a JSON object"
+        return good, tr("without a report")
+    return good, "" if len(good) == len(lines) else tr("by a line that is not a JSON object")
 
 
 def _parsed(line: bytes) -> Any:
@@ -312,7 +312,7 @@ def _outcome(
     if received.flood:
         return "flooded", received.flood
     if cut is not None or code is None:
-        return "hung", f"after {float(f'{limit:.2g}'):g} s"
+        return "hung", tr("after {float:g} s", float=float(f"{limit:.2g}"))
     if code:
         return "crashed" if code < 0 else "failed", describe_exit(code)
     return ("garbled", garbled) if garbled else ("ok", "")

@@ -11,9 +11,17 @@ from workbench.experiment.base_choice import explain_base, suggest_larger_base
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
-from workbench.text import format_bytes
+from workbench.text import cell_width, format_bytes, pad_cells
 
-HEADERS = ("base", "family", "image", "parameters", "operations", "file", "ImageNet")
+HEADERS = (
+    tr("base"),
+    tr("family"),
+    tr("image"),
+    tr("parameters"),
+    tr("operations"),
+    tr("file"),
+    tr("ImageNet"),
+)
 ALIGN = "llrrrrr"
 
 
@@ -59,13 +67,12 @@ def describe_base(name: str) -> str:
 def base_choices() -> list[str]:
     """Return a line for each base of `BASES`, in columns that fit a dialog of 70 cells."""
     rows = [base_cells(base) for base in BASES.values()]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADERS))]
-    kept = [HEADERS.index(name) for name in ("base", "parameters", "operations", "file")]
+    widths = [max(cell_width(row[column]) for row in rows) for column in range(len(HEADERS))]
+    kept = [
+        HEADERS.index(name) for name in (tr("base"), tr("parameters"), tr("operations"), tr("file"))
+    ]
     return [
-        "  ".join(
-            [f"{row[at]:<{widths[at]}}" if at == 0 else f"{row[at]:>{widths[at]}}" for at in kept]
-            + [row[-1]]
-        )
+        "  ".join([pad_cells(row[at], widths[at], "r" if at else "l") for at in kept] + [row[-1]])
         for row in rows
     ]
 
@@ -95,7 +102,7 @@ def base_lines(
     if spec is None or spec.base is None:
         return Text()
     base = BASES[spec.base.name]
-    text = Text(f"\n{tr('on'):<6}", style="dim")
+    text = Text("\n" + pad_cells(tr("on"), 6), style="dim")
     text.append(
         tr("{title}, {top1:.1f} % on ImageNet", title=base.title, top1=base.top1), style="not dim"
     )

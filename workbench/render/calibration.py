@@ -91,7 +91,9 @@ def format_threshold(found: CalibrationReport, threshold: float) -> Text:
             tr("threshold {threshold:g} for {positive}", threshold=threshold, positive=positive),
             "bold",
         ),
-        f"  precision {precision}, recall {at.recall:.3f}\n",
+        "  "
+        + tr("precision {precision}, recall {recall:.3f}", precision=precision, recall=at.recall)
+        + "\n",
         describe_threshold(found.predictions, at),
     )
     if threshold == DEFAULT_THRESHOLD:
@@ -108,7 +110,7 @@ def threshold_curves(
     chance = tuple(place / (POINTS - 1) for place in range(POINTS))
     area = Series("area", found.roc, CURVE, last=found.area)
     average = Series("average", found.precision, CURVE, last=found.average_precision)
-    diagonal = Series("chance", chance, CHANCE, last=0.5, marker=".")
+    diagonal = Series(tr("chance"), chance, CHANCE, last=0.5, marker=".")
     alarms = at.false_alarms / at.negatives if at else None
     recall = at.recall if at else None
     return (

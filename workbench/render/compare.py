@@ -14,27 +14,41 @@ from workbench.experiment.metrics import METRICS, SCORES
 from workbench.messages import tr
 from workbench.runs.score import format_scores
 from workbench.text import (
+    cut_cells,
     format_accuracy,
     format_interval,
     format_seconds,
+    pad_cells,
     plural,
     safe_text,
     table,
 )
 
-STAGE_COLUMNS = ("epochs", "best epoch", "best validation", "trains", "optimizer")
+STAGE_COLUMNS = (
+    tr("epochs"),
+    tr("best epoch"),
+    tr("best validation"),
+    tr("trains"),
+    tr("optimizer"),
+)
 MOST_KEY = 26  # cells of the names of the rows
 LEAST_COLUMN, MOST_COLUMN = 20, 40  # cells of a run's column; a random base's note fits
 GAP = 2  # cells between two columns
 VALUE_WIDTH = 30  # characters; longer values are cut in the middle
-RESULT_COLUMNS = ("accuracy", "95 % interval", "parameters", "time", "best epoch")
+RESULT_COLUMNS = (
+    tr("accuracy"),
+    tr("95 % interval"),
+    tr("parameters"),
+    tr("time"),
+    tr("best epoch"),
+)
 
 
 def format_comparison(comparison: Comparison) -> str:
     """Return the whole comparison."""
     runs = comparison.runs
     lines = "\n".join(textwrap.fill(line, 79) for line in describe_comparison(comparison))
-    parts = ["results\n" + _results(comparison.results)]
+    parts = [tr("results") + "\n" + _results(comparison.results)]
     if scores := measured_scores(comparison):
         parts.append(tr("other metrics\n") + _scores(comparison.results, scores))
     parts.append(lines)
@@ -43,9 +57,11 @@ def format_comparison(comparison: Comparison) -> str:
     else:
         parts.append(tr("The settings are the same."))
     if comparison.layers:
-        parts.append("layers\n" + _differences("layer", runs, group_layers(comparison.layers)))
+        parts.append(
+            tr("layers") + "\n" + _differences("layer", runs, group_layers(comparison.layers))
+        )
     if comparison.stages:
-        parts.append("stages\n" + _stages(comparison.stages))
+        parts.append(tr("stages") + "\n" + _stages(comparison.stages))
     return "\n\n".join(parts)
 
 
@@ -56,7 +72,7 @@ def describe_comparison(comparison: Comparison) -> list[str]:
     unmeasured = [r.run for r in comparison.results if not r.measured]
     if comparison.same_test_images:
         images = plural(comparison.shared_test_images or 0, "test image")
-        who = _listed([r.run for r in measured]) if unmeasured else "All"
+        who = _listed([r.run for r in measured]) if unmeasured else tr("All")
         lines.append(tr("{who} were measured on the same {images}.", who=who, images=images))
         if not comparison.pairs and all(r.interval for r in measured):
             lines.append(_ahead(measured))
@@ -84,10 +100,15 @@ def describe_comparison(comparison: Comparison) -> list[str]:
 def describe_paired_test(pair: PairedTest) -> str:
     """Return whether the better of two runs is better beyond chance, and why."""
     first, second = safe_text(pair.first, VALUE_WIDTH), safe_text(pair.second, VALUE_WIDTH)
-    counted = (
-        f"of {plural(pair.images, 'image')} that both answered, {first} alone has "
-        f"{_count(pair.only_first)} right and {second} alone {_count(pair.only_second)} "
-        f"(McNemar's exact test, p {_p_value(pair.p_value)})."
+    counted = tr(
+        "of {images} that both answered, {first} alone has {only_first} right and "
+        "{second} alone {only_second} (McNemar's exact test, p {p_value}).",
+        images=plural(pair.images, "image"),
+        first=first,
+        only_first=_count(pair.only_first),
+        second=second,
+        only_second=_count(pair.only_second),
+        p_value=_p_value(pair.p_value),
     )
     if not pair.only_first and not pair.only_second:
         images = plural(pair.images, "image")
@@ -118,7 +139,7 @@ def _p_value(value: float) -> str:
 def _listed(names: list[str]) -> str:
     """Return names as in a sentence: a, b and c."""
     *first, last = (safe_text(name, VALUE_WIDTH) for name in names)
-    return f"{', '.join(first)} and {last}" if first else last
+    return tr("{first} and {last}", first=", ".join(first), last=last) if first else last
 
 
 def _ahead(measured: list[RunResult]) -> str:
@@ -160,10 +181,10 @@ def stage_cells(s: StageMetrics) -> tuple[str, ...]:
 
 def _results(results: list[RunResult]) -> str:
     rows = [
-        (r.run + (" (random weights)" if r.random_weights else ""), *result_cells(r))
+        (r.run + (" " + tr("(random weights)") if r.random_weights else ""), *result_cells(r))
         for r in results
     ]
-    return table(("run", *RESULT_COLUMNS), rows, "lrrrrr")
+    return table((tr("run"), *RESULT_COLUMNS), rows, "lrrrrr")
 
 
 def measured_scores(comparison: Comparison) -> list[str]:
@@ -183,7 +204,16 @@ def _scores(results: list[RunResult], names: Sequence[str]) -> str:
 
 
 def _stages(stages: list[StageMetrics]) -> str:
-    headers = ("", "run", "epochs", "best", "val", "trains", "optimizer", "what")
+    headers = (
+        "",
+        tr("run"),
+        tr("epochs"),
+        tr("best"),
+        tr("val"),
+        tr("trains"),
+        tr("optimizer"),
+        tr("what"),
+    )
     rows = [(s.stage + 1, s.run, *stage_cells(s), s.name) for s in stages]
     return table(headers, rows, "llrrrrl")
 
@@ -205,7 +235,13 @@ def group_layers(layers: list[DifferenceRow]) -> list[DifferenceRow]:
     rows = []
     for values, group in itertools.groupby(layers, key=lambda row: row.values):
         names = [row.key for row in group]
-        key = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)})"
+        key = (
+            names[0]
+            if len(names) == 1
+            else tr(
+                "{name} to {name_2} ({names})", name=names[0], name_2=names[-1], names=len(names)
+            )
+        )
         rows.append(DifferenceRow(key, values))
     return rows
 
@@ -241,7 +277,7 @@ def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
 
 def _sections(comparison: Comparison) -> list[tuple[str, list[DifferenceRow]]]:
     """Return titles and their rows."""
-    settings = "settings that differ" if comparison.spec else "the settings are the same"
+    settings = tr("settings that differ") if comparison.spec else tr("the settings are the same")
     results = _result_rows(comparison.results, measured_scores(comparison))
     sections = [("results", results), (settings, comparison.spec)]
     if comparison.layers:
@@ -259,8 +295,8 @@ def _result_rows(results: list[RunResult], scores: Sequence[str]) -> list[Differ
         DifferenceRow(METRICS[name], cells) for name, cells in zip(scores, columns, strict=True)
     ]
     if any(r.random_weights for r in results):
-        noted = tuple("random weights" if r.random_weights else None for r in results)
-        rows.append(DifferenceRow("base", noted))
+        noted = tuple(tr("random weights") if r.random_weights else None for r in results)
+        rows.append(DifferenceRow(tr("base"), noted))
     return rows
 
 
@@ -271,7 +307,7 @@ def _stage_rows(comparison: Comparison) -> list[DifferenceRow]:
         found = [by_run.get(run) for run in comparison.runs]
         names = tuple(s.name if s else None for s in found)
         columns = zip(*map(_cells_of_stage, found), strict=True)
-        rows.append(DifferenceRow(f"stage {stage + 1}", names))
+        rows.append(DifferenceRow(tr("stage {stage}", stage=stage + 1), names))
         rows += [
             DifferenceRow(f"  {n}", cells) for n, cells in zip(STAGE_COLUMNS, columns, strict=True)
         ]
@@ -289,6 +325,6 @@ def _column_width(runs: int, room: int) -> int:
 def _add_row(
     text: Text, key: str, values: Sequence[object], width: int, style: str, before: str = "\n"
 ) -> None:
-    text.append(f"{before}{safe_text(key, MOST_KEY):<{MOST_KEY}}", "dim")
-    cells = [f"{'':{GAP}}{format_value(value, width):<{width}}" for value in values]
+    text.append(before + pad_cells(cut_cells(safe_text(key, MOST_KEY), MOST_KEY), MOST_KEY), "dim")
+    cells = [" " * GAP + pad_cells(format_value(value, width), width) for value in values]
     text.append("".join(cells).rstrip(), style)

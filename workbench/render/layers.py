@@ -13,7 +13,7 @@ from workbench.messages import tr
 from workbench.runs.events import StageStarted
 from workbench.runs.freeze_check import Layer, group_by_block
 from workbench.runs.history import History, StageRow
-from workbench.text import format_shape, plural, safe_text
+from workbench.text import cell_width, format_shape, pad_cells, plural, safe_text
 
 NAME = 11  # cells of a label
 
@@ -115,14 +115,17 @@ def describe_stage(stage: StageRow, history: History) -> str:
 
 def labelled_line(name: str, words: str, style: str = "") -> Text:
     """Return a line that begins with a label."""
-    return Text.assemble((f"{safe_text(name, NAME):<{NAME}}", "dim"), (words, style))
+    return Text.assemble((pad_cells(safe_text(name, NAME), NAME), "dim"), (words, style))
 
 
 def hanging_indent(lines: Sequence[Text], room: int, console: Console) -> Text:
     """Return labelled lines in `room` cells; long ones wrap behind the label."""
     shown = []
     for line in lines:
-        name, words = line[:NAME], line[NAME:]
+        label = line.plain
+        while cell_width(label) > NAME:  # the label, with its blanks
+            label = label[:-1]
+        name, words = line[: len(label)], line[len(label) :]
         for part in words.wrap(console, max(room - NAME, 20)):
             shown.append(name.append_text(part))
             name = Text(" " * NAME)

@@ -10,7 +10,7 @@ from workbench.lessons.lesson import BarPlot, CurvePlot, Lesson, LessonResults
 from workbench.messages import tr
 from workbench.render.marks import bar
 from workbench.render.plot import PlotOptions, Series, plot
-from workbench.text import format_seconds, plural, safe_text, table
+from workbench.text import cell_width, format_seconds, pad_cells, plural, safe_text, table
 
 COLORS = ("#5fafd7", "#d7af5f", "#87d787", "#ff8787", "#8787af")
 MARKERS = "*o+x#"
@@ -54,7 +54,7 @@ def format_lesson(
         utf8: False for ASCII.
         now: progress, or a problem.
     """
-    question = f"{lesson.question} Section {lesson.section}."
+    question = tr("{question} Section {section}.", question=lesson.question, section=lesson.section)
     parts = [Text(lesson.title, "bold"), Text(_filled(question, width)), Text("")]
     if now is not None:
         parts += [now, Text("")]
@@ -96,10 +96,19 @@ def format_lesson_progress(on: str, phase: str, done: int, total: int, utf8: boo
         utf8: False for ASCII.
     """
     text = Text.assemble(
-        ("Running", "bold"), tr(" on {on}; x stops it.\n{phase}", on=on, phase=safe_text(phase, 40))
+        (tr("Running"), "bold"),
+        tr(" on {on}; x stops it.\n{phase}", on=on, phase=safe_text(phase, 40)),
     )
     if total:
-        text.append(f"  {bar(done / total, BAR_WIDTH, utf8)}  {done:,} of {total:,}")
+        text.append(
+            "  "
+            + tr(
+                "{bar}  {done:,} of {total:,}",
+                bar=bar(done / total, BAR_WIDTH, utf8),
+                done=done,
+                total=total,
+            )
+        )
     return text
 
 
@@ -160,12 +169,12 @@ def format_lesson_picture(
 
 
 def _bars(picture: BarPlot, width: int, utf8: bool) -> Text:
-    longest = max(len(name) for name, _, _ in picture.rows)
+    longest = max(cell_width(name) for name, _, _ in picture.rows)
     most = max(value for _, value, _ in picture.rows) or 1.0
-    room = width - longest - max(len(shown) for _, _, shown in picture.rows) - 4
+    room = width - longest - max(cell_width(shown) for _, _, shown in picture.rows) - 4
     cells = max(min(room, BAR_WIDTH), 1)
     lines = [
-        f"{name:<{longest}}  {bar(value / most, cells, utf8)}  {shown}"
+        f"{pad_cells(name, longest)}  {bar(value / most, cells, utf8)}  {shown}"
         for name, value, shown in picture.rows
     ]
     return Text("\n".join([picture.title, *lines]))
@@ -174,7 +183,7 @@ def _bars(picture: BarPlot, width: int, utf8: bool) -> Text:
 def conclusion_text(results: LessonResults, width: int) -> Text:
     """Return whether the effect was seen and on what data, then the conclusion."""
     conclusion = conclude(results)
-    seen = "Seen here." if conclusion.seen else "Not seen here."
+    seen = tr("Seen here.") if conclusion.seen else tr("Not seen here.")
     on = f"{seen} On {describe_setting(results.data, results.seeds)}:"
     lines = [_filled(on, width)]
     lines += [_filled(safe_text(line, 1000), width) for line in conclusion.lines]

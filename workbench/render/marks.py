@@ -1,9 +1,10 @@
 """Symbols of states, sparklines and bars, in UTF-8 or ASCII."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.text import Text
+
+from workbench.messages import tr
 
 SIGNS = {
     "training": "▶", "evaluating": "▶", "preparing": "▷", "starting": "▷", "waiting": "…",
@@ -14,6 +15,12 @@ ASCII_SIGNS = {
     "training": ">", "evaluating": ">", "preparing": ">", "starting": ">", "waiting": ".",
     "finished": "+", "stopped": "=", "failed": "x", "interrupted": "!",
     "pruned": "=", "planned": ".",
+}  # fmt: skip
+TITLES = {
+    "training": tr("training"), "evaluating": tr("evaluating"), "preparing": tr("preparing"),
+    "starting": tr("starting"), "waiting": tr("waiting"), "finished": tr("finished"),
+    "stopped": tr("stopped"), "failed": tr("failed"), "interrupted": tr("interrupted"),
+    "pruned": tr("pruned"), "planned": tr("planned"),
 }  # fmt: skip
 # Names of the theme's colours; a colour never carries a meaning by itself.
 STATE_COLORS = {
@@ -29,14 +36,6 @@ MIN_SPAN = 0.1  # of accuracy, from a sparkline's lowest level to its highest
 _LEVELS = "▁▂▃▄▅▆▇█"
 _ASCII_LEVELS = "_.-=^*#@"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-
-
-def supports_utf8(environment: Mapping[str, str] = os.environ) -> bool:
-    """Return whether the locale of the terminal is UTF-8."""
-    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
-        if value := environment.get(name):
-            return "utf-8" in value.lower() or "utf8" in value.lower()
-    return False
 
 
 def state_symbol(state: str, utf8: bool = True) -> str:

@@ -1,20 +1,29 @@
 """The table of runs: which columns it has, how wide they are, and a run's cells."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.text import Text
 
 from workbench.experiment.metrics import ACCURACY
 from workbench.messages import tr
-from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
+from workbench.render.marks import STATE_COLORS, TITLES, sparkline, state_symbol
 from workbench.runs.state import RunSummary
 from workbench.runs.watch import RunView
-from workbench.text import format_age, safe_text
+from workbench.text import cell_width, cut_cells, format_age, pad_cells, safe_text
 
 # Columns and their minimum width in cells; "acc" is that of the metric, whichever it is.
 METRIC = "acc"
 COLUMNS = {"state": 13, "run": 17, "strategy": 8, METRIC: 7, "curve": 5, "when": 6}
+# Those that a person may show or hide, in their order; "run" and the metric are always there.
+OPTIONAL = {
+    "state": 13, "strategy": 8, "data": 12, "base": 16, "tags": 12, "epochs": 7, "time": 9,
+    "curve": 5, "when": 6,
+}  # fmt: skip
+USUAL = ("state", "strategy", "curve", "when")
+_ORDER = ("state", "run", "strategy", "data", "base", "tags", METRIC, "epochs", "time", "curve",
+          "when")  # fmt: skip
+_FIRST_TO_GO = ("curve", "base", "tags", "data", "time", "epochs", "when", "strategy", "state")
 MACHINE = "machine"  # a column before the curve, which it replaces in a narrow terminal
 MACHINE_CELLS = 13  # for a name and an age; five more in a wide terminal
 WIDE = 110  # cells, from which on there is room for machine and curve
@@ -24,37 +33,69 @@ PADDING = 2  # cells around a column
 VALIDATION = "v"  # marks an accuracy on validation images
 
 
-def column_widths(room: int, runs: Sequence[RunView], several: bool = False) -> dict[str, int]:
+def column_widths(
+    room: int,
+    runs: Sequence[RunView],
+    several: bool = False,
+    columns: Sequence[str] = USUAL,
+) -> dict[str, int]:
     """Return the cells of each column in `room` cells: whole names if they fit.
 
     Args:
-        room: of the terminal.
+        room: of the table.
         runs: that are shown.
         several: whether they may be of several machines.
+        columns: the optional ones that are wanted; those for which there is no room are left out.
     """
-    positions = (len(_epoch_count(view)) for view in runs if view.running)
-    widths = {**COLUMNS, "when": max(COLUMNS["when"], *positions, 0)}
-    strategy = STRATEGY
+    positions = (cell_width(_epoch_count(view)) for view in runs if view.running)
+    least = {**OPTIONAL, METRIC: COLUMNS[METRIC], "run": COLUMNS["run"]}
+    least["when"] = max(least["when"], *positions, 0)
+    shown = [name for name in _ORDER if name in columns or name in ("run", METRIC)]
+    strategy = STRATEGY if "strategy" in shown else 0
+    machine = MACHINE_CELLS + (5 if room >= WIDE else 0) if several else 0
     if several:
-        curve, when = widths.pop("curve"), widths.pop("when")
-        wide = {"curve": curve} if room >= WIDE else {}
-        widths |= {MACHINE: MACHINE_CELLS + 5 * len(wide), **wide, "when": when}
-        strategy = STRATEGY if wide else STRATEGY - 4
-    fixed = sum(widths[title] for title in widths if title not in ("run", "strategy"))
-    least = COLUMNS["run"] + strategy  # in a terminal that is too small
-    left = max(room - 2 - PADDING * len(widths) - fixed, least)
-    widths["run"], widths["strategy"] = name_widths(left, runs, strategy)
-    spare = "curve" if "curve" in widths else MACHINE
-    widths[spare] += max(left - widths["run"] - widths["strategy"], 0)
+        strategy = min(strategy, STRATEGY if room >= WIDE else STRATEGY - 4)
+        if room < WIDE and "curve" in shown:
+            shown.remove("curve")
+    widths = {name: least[name] for name in shown}
+    if several:
+        before = "curve" if "curve" in widths else "when"
+        widths = _insert(widths, MACHINE, machine, before)
+
+    def needed() -> int:
+        fixed = sum(widths[name] for name in widths if name not in ("run", "strategy"))
+        return fixed + COLUMNS["run"] + strategy + PADDING * len(widths) + 2
+
+    for name in _FIRST_TO_GO:
+        if needed() > room and name in widths and name not in USUAL:
+            del widths[name]
+    fixed = sum(widths[name] for name in widths if name not in ("run", "strategy"))
+    left = max(room - 2 - PADDING * len(widths) - fixed, COLUMNS["run"] + strategy)
+    widths["run"], wide = name_widths(left, runs, strategy)
+    if strategy:
+        widths["strategy"] = wide
+    spare = next((name for name in ("curve", MACHINE) if name in widths), "run")
+    widths[spare] += max(left - widths["run"] - (wide if strategy else 0), 0)
     return widths
+
+
+def _insert(widths: dict[str, int], name: str, cells: int, before: str) -> dict[str, int]:
+    """Return the widths with one more column before another, or last."""
+    at = list(widths).index(before) if before in widths else len(widths)
+    items = list(widths.items())
+    return dict([*items[:at], (name, cells), *items[at:]])
 
 
 def name_widths(
     room: int, runs: Sequence[RunView], strategy_cells: int = STRATEGY
 ) -> tuple[int, int]:
     """Return the cells for the names of runs, which have priority, and for their strategies."""
-    names = [len(safe_text(view.name)) for view in runs]
-    recipes = [len(safe_text(view.summary.recipe)) for view in runs]
+    names = [len(view.name) for view in runs]  # of letters of one cell alone
+    recipes = (
+        [cell_width(safe_text(view.summary.recipe)) for view in runs] if strategy_cells else []
+    )
+    if not strategy_cells:
+        return min(max([COLUMNS["run"], *names]), room), 0
     strategy = max([COLUMNS["strategy"], *recipes])
     name = min(max([COLUMNS["run"], *names]), room - min(strategy, strategy_cells))
     return name, min(strategy, room - name)
@@ -76,25 +117,54 @@ def run_cells(
         theme: its variables, for the colours.
         metric: of `experiment.metrics.METRICS`.
     """
-    summary = view.summary
-    word = summary.state.phase
+    return tuple(_CELLS[title](view, width, utf8, theme, metric) for title, width in widths.items())
+
+
+def _state_cell(view: RunView, utf8: bool, theme: Mapping[str, str]) -> Text:
+    word = view.summary.state.phase
     color = theme.get(STATE_COLORS.get(word, "$foreground").removeprefix("$"), "")
+    return Text.assemble(
+        pad_cells(TITLES.get(word, word), 11), " ", state_symbol(word, utf8), style=color
+    )
+
+
+def _curve_cell(view: RunView, width: int, utf8: bool, metric: str) -> Text:
     measured = [
         row.val_accuracy if metric == ACCURACY else row.scores.get(metric)
         for row in view.history.epochs
     ]
-    cells = {
-        "state": Text.assemble(f"{word:<11}", " ", state_symbol(word, utf8), style=color),
-        "run": Text(safe_text(view.name, widths["run"])),
-        "strategy": Text(safe_text(summary.recipe, widths["strategy"])),
-        METRIC: _metric_cell(summary, metric),
-        "when": Text(_when(view)),
-    }
-    if "curve" in widths:
-        cells["curve"] = Text(sparkline(measured, widths["curve"], utf8))
-    if MACHINE in widths:
-        cells[MACHINE] = _machine_cell(view, widths[MACHINE])
-    return tuple(cells[title] for title in widths)
+    return Text(sparkline(measured, width, utf8))
+
+
+def _text_cell(text: str, width: int) -> Text:
+    return Text(safe_text(text, max(width, 8)) if cell_width(text) <= width else
+                cut_cells(safe_text(text, 200), width))  # fmt: skip
+
+
+def _time_cell(view: RunView) -> Text:
+    seconds = view.history.seconds_worked
+    return Text("-" if seconds is None else format_age(seconds))
+
+
+# The cell of each column, from the run, the column's width, utf8, the theme and the metric.
+_CELLS: dict[str, Callable[[RunView, int, bool, Mapping[str, str], str], Text]] = {
+    "state": lambda view, width, utf8, theme, metric: _state_cell(view, utf8, theme),
+    "run": lambda view, width, utf8, theme, metric: Text(safe_text(view.name, width)),
+    "strategy": lambda view, width, utf8, theme, metric: Text(
+        safe_text(view.summary.recipe, width)
+    ),
+    "data": lambda view, width, utf8, theme, metric: _text_cell(view.summary.data, width),
+    "base": lambda view, width, utf8, theme, metric: _text_cell(
+        str(view.table("base").get("name") or "-"), width
+    ),
+    "tags": lambda view, width, utf8, theme, metric: _text_cell(" ".join(view.tags), width),
+    METRIC: lambda view, width, utf8, theme, metric: _metric_cell(view.summary, metric),
+    "epochs": lambda view, width, utf8, theme, metric: Text(_epoch_count(view)),
+    "time": lambda view, width, utf8, theme, metric: _time_cell(view),
+    MACHINE: lambda view, width, utf8, theme, metric: _machine_cell(view, width),
+    "curve": lambda view, width, utf8, theme, metric: _curve_cell(view, width, utf8, metric),
+    "when": lambda view, width, utf8, theme, metric: Text(_when(view)),
+}
 
 
 def _machine_cell(view: RunView, width: int) -> Text:

@@ -62,13 +62,6 @@ def _best_epoch_note(view: RunView) -> str:
     return tr(" at the best {monitor} so far", monitor=monitor)
 
 
-def matches_filter(view: RunView, wanted: str) -> bool:
-    """Return whether its name, preset, strategy, state, data or machine contains the filter."""
-    summary = view.summary
-    parts = (summary.preset or "", summary.strategy, summary.state.phase, summary.data, view.host)
-    return wanted.lower() in " ".join((view.name, *parts)).lower()
-
-
 def empty_table_text(wanted: str, trash: bool) -> Text:
     """Return the text shown instead of an empty table.
 

@@ -18,11 +18,11 @@ from workbench.experiment.search_space import Trial
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, field_at
 from workbench.machine.benchmark_store import BenchmarkResult
-from workbench.messages import tr
+from workbench.messages import tr, tr_kept
 from workbench.render.bases import base_choices, describe_base
 from workbench.render.plot import PlotOptions, Series
 from workbench.runs.results import reference_images
-from workbench.text import format_bytes, format_seconds, plural, safe_text
+from workbench.text import cut_cells, format_bytes, format_seconds, pad_cells, plural, safe_text
 
 UNKNOWN_TIME = tr("not measured yet: press m on home")
 _LABEL = 6  # cells
@@ -30,7 +30,15 @@ _LABEL = 6  # cells
 ORDER = ("base", "model", "probe", "training", "augmentation", "data", "evaluation", "name")
 CURVE_COLOR = "#5fafd7"  # of the losses over the learning rate
 _PLOT_ROOM = 1.3  # times the highest loss before the lowest: the top of the plot
-TRIAL_HEADERS = ("trial", "val accuracy", "val loss", "dense_units", "dropout", "rate", "epoch")
+TRIAL_HEADERS = (
+    tr("trial"),
+    tr("val accuracy"),
+    tr("val loss"),
+    "dense_units",
+    tr("dropout"),
+    tr("rate"),
+    tr("epoch"),
+)
 
 
 def forecast(spec: ExperimentSpec, facts: DataFacts, benchmark: BenchmarkResult | None) -> Forecast:
@@ -41,7 +49,7 @@ def forecast(spec: ExperimentSpec, facts: DataFacts, benchmark: BenchmarkResult 
     if benchmark is None:
         return make_forecast(spec, facts, None)
     speed, pace = benchmark.speed, benchmark.images_per_second
-    device = "the CPU" if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
+    device = tr("the CPU") if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
     reading = reading_seconds(facts, pace) if pace else 0.0
     plan = plan_time(spec, facts, speed)
     fitted, change = fit_beforehand(plan, reading, time.time())
@@ -66,8 +74,8 @@ def strategy_details(
         wide: True if there is room for disk and memory.
         base: `bases.base_lines`; None without a base.
     """
-    text = Text(PRESETS[preset].does)
-    text.append(f"\n{PRESETS[preset].choose}", style="dim")
+    text = Text(tr_kept(PRESETS[preset].does))
+    text.append("\n" + tr_kept(PRESETS[preset].choose), style="dim")
     if base:
         text.append_text(base)
     if error:
@@ -79,12 +87,15 @@ def strategy_details(
             text.append_text(_resources(cost))
         text.append("\n").append_text(_time(cost))
         if cost.deadline:
-            text.append(f"\n{'until':<{_LABEL}}", style="dim")
+            text.append("\n" + pad_cells(tr("until"), _LABEL), style="dim")
             text.append(cost.deadline, style="not dim")
     if reference := REFERENCE_ACCURACY.get(preset):
-        text.append(f"\n{'book':<{_LABEL}}", style="dim")
+        text.append("\n" + pad_cells(tr("book"), _LABEL), style="dim")
         text.append("-" if reference.book is None else f"{reference.book:.3f}")
-        text.append(f" on {reference_images(preset)}", style="dim")
+        text.append(
+            " " + tr("on {reference_images}", reference_images=reference_images(preset)),
+            style="dim",
+        )
         if reference.readers:
             text.append(tr("; its readers "), style="dim")
             text.append(f"{reference.readers:.2f}")
@@ -101,19 +112,38 @@ def recommendation_line(preset: str, why: str) -> Text:
 def describe_start(spec: ExperimentSpec, cost: Forecast | None) -> str:
     """Return what is about to be started, in a sentence or two."""
     what = spec.preset or spec.model.strategy
-    title = f" on {spec.base_table.title}" if spec.base else ""
+    title = (
+        " " + tr("on {base_table_title}", base_table_title=spec.base_table.title)
+        if spec.base
+        else ""
+    )
     stages = plural(len(cost.costs), "stage") if cost else ""
     duration = ""
     if cost and cost.total is not None:
-        duration = f", at most about {format_seconds(cost.total)} on {cost.device}"
-    fitted = f"\nFor its deadline: {cost.deadline}." if cost and cost.deadline else ""
-    return f"Train {what}{title}: {stages}{duration}.{fitted}"
+        duration = tr(
+            ", at most about {total} on {device}",
+            total=format_seconds(cost.total),
+            device=cost.device,
+        )
+    fitted = (
+        "\n" + tr("For its deadline: {deadline}.", deadline=cost.deadline)
+        if cost and cost.deadline
+        else ""
+    )
+    return tr(
+        "Train {what}{title}: {stages}{duration}.{fitted}",
+        what=what,
+        title=title,
+        stages=stages,
+        duration=duration,
+        fitted=fitted,
+    )
 
 
 def _stage(cost: StageCost) -> Text:
     """Return two lines of 46 cells, the room in a terminal of 80."""
     stage = cost.stage
-    text = Text(f"{'stage' if stage.index == 0 else '':<{_LABEL}}", style="dim")
+    text = Text(pad_cells(tr("stage") if stage.index == 0 else "", _LABEL), style="dim")
     text.append(f"{stage.index + 1} {safe_text(stage.name, 30)}", style="bold not dim")
     epochs = tr("at once") if stage.is_solved else plural(stage.epochs, "epoch")
     text.append(f", {epochs}\n{'':<{_LABEL}}", style="not dim")
@@ -140,7 +170,7 @@ def _resources(cost: Forecast) -> Text:
     kept = cost.cached_bytes
     if kept:
         once = sum(one.prefix for one in cost.seconds)
-        text.append(f"\n{'base':<{_LABEL}}", style="dim")
+        text.append("\n" + pad_cells(tr("base"), _LABEL), style="dim")
         text.append(
             tr("runs once an image, {kept} on disk", kept=format_bytes(kept)), style="not dim"
         )
@@ -148,14 +178,14 @@ def _resources(cost: Forecast) -> Text:
             tr(", {once} of the time", once=format_seconds(once)) if once else "", style="not dim"
         )
     memory = max(stage.memory_bytes for stage in cost.costs)
-    text.append(f"\n{'needs':<{_LABEL}}", style="dim")
+    text.append("\n" + pad_cells(tr("needs"), _LABEL), style="dim")
     return text.append(
         tr("{memory} of memory or more", memory=format_bytes(memory)), style="not dim"
     )
 
 
 def _time(cost: Forecast) -> Text:
-    text = Text(f"{'time':<{_LABEL}}", style="dim")
+    text = Text(pad_cells(tr("time"), _LABEL), style="dim")
     if cost.total is None:
         return text.append(UNKNOWN_TIME, style="not dim")
     return text.append(
@@ -186,8 +216,9 @@ def format_key_value(value: Any) -> str:
 
 def truncate(text: str, room: int, utf8: bool = True) -> str:
     """Return a text cut to `room` cells with an ellipsis."""
-    dots = "…" if utf8 else "..."
-    return text if len(text) <= room else text[: room - len(dots)].rstrip() + dots
+    if utf8:
+        return cut_cells(text, room)
+    return text if len(text) <= room else text[: room - 3].rstrip() + "..."
 
 
 def key_schema(key: str) -> dict[str, Any]:
@@ -197,7 +228,7 @@ def key_schema(key: str) -> dict[str, Any]:
 
 def describe_key(key: str) -> str:
     """Return the description of a key, "" without one."""
-    return str(key_schema(key).get("description", ""))
+    return tr_kept(str(key_schema(key).get("description", "")))
 
 
 def describe_value(key: str, value: Any) -> str:
@@ -290,7 +321,7 @@ def trial_cells(trial: Trial) -> tuple[str, ...]:
     return (
         f"{trial.number}{' as given' if trial.number == 1 else ''}",
         "-" if diverged else f"{trial.accuracy:.4f}",
-        "diverged" if diverged else f"{trial.loss:.4f}",
+        tr("diverged") if diverged else f"{trial.loss:.4f}",
         ", ".join(map(str, trial.candidate.dense_units)) or "none",
         f"{trial.candidate.dropout:g}",
         f"{trial.candidate.learning_rate:g}",

@@ -8,7 +8,11 @@ from workbench.experiment.metrics import METRICS, SHORT_TITLES
 from workbench.messages import tr
 from workbench.text import format_seconds, group_notes, plural, safe_text, table
 
-_SPARE = ("95 % of it", "time", "test acc")  # columns that a narrow terminal does without
+_SPARE = (
+    tr("95 % of it"),
+    tr("time"),
+    tr("test acc"),
+)  # columns that a narrow terminal does without
 
 
 def short_keys(rows: Sequence[TrialRow]) -> dict[str, str]:
@@ -87,8 +91,8 @@ def sweep_table(rows: Sequence[TrialRow], metric: str, width: int = 0) -> str:
     """Return the lines of the table, without some columns if they are wider than `width`."""
     names = short_keys(rows)
     headers = [
-        *names.values(), f"val {SHORT_TITLES[metric]}", "95 %", "to best", "95 % of it", "test acc",
-        "time", "state",
+        *names.values(), tr("val {short_title}", short_title=SHORT_TITLES[metric]), "95 %",
+        tr("to best"), tr("95 % of it"), tr("test acc"), tr("time"), tr("state"),
     ]  # fmt: skip
     cells = []
     for row in rows:

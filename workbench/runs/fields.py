@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any, Self, get_args, get_type_hints
 
+from workbench.messages import tr
+
 
 @dataclass(frozen=True, order=True)
 class Position:
@@ -22,7 +24,9 @@ class Position:
     step: int = 0
 
     def __str__(self) -> str:
-        return f"epoch {self.epoch}" + (f", step {self.step}" if self.step else "")
+        return tr("epoch {epoch}", epoch=self.epoch) + (
+            tr(", step {step}", step=self.step) if self.step else ""
+        )
 
 
 def number(value: Any) -> float | None:

@@ -142,7 +142,9 @@ def group_by_block(layers: Sequence[Layer]) -> tuple[LayerGroup, ...]:
     """Group layers by block, in order; a layer without a block is a group of its own."""
     blocks: dict[str, list[Layer]] = {}
     for layer in layers:
-        blocks.setdefault(f"block {layer.block}" if layer.block else layer.name, []).append(layer)
+        blocks.setdefault(
+            tr("block {block}", block=layer.block) if layer.block else layer.name, []
+        ).append(layer)
     return tuple(
         LayerGroup(rows[0].block or rows[0].name, tuple(rows), not rows[0].block)
         for rows in blocks.values()

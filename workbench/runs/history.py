@@ -261,9 +261,19 @@ def describe_early_end(history: History) -> str:
         return ""
     done = max((row.epoch for row in history.epochs if row.stage == stage.index), default=0)
     if not done:
-        return f"{OUT_OF_TIME} before the first epoch of stage {stage.index + 1}"
+        return tr(
+            "{out_of_time} before the first epoch of stage {index}",
+            out_of_time=OUT_OF_TIME,
+            index=stage.index + 1,
+        )
     where = f"stage {stage.index + 1}, " if len(history.stages) > 1 else ""
-    return f"{OUT_OF_TIME} after {where}epoch {done} of {stage.epochs}"
+    return tr(
+        "{out_of_time} after {where}epoch {done} of {epochs}",
+        out_of_time=OUT_OF_TIME,
+        where=where,
+        done=done,
+        epochs=stage.epochs,
+    )
 
 
 def describe_kept(event: StageFinished) -> str:

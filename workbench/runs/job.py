@@ -67,7 +67,7 @@ def run_job(
                 if event["event"] == "result":
                     return {key: value for key, value in event.items() if key != "event"}
                 if event["event"] == "failed":
-                    message = event.get("message") or "The worker gave no reason."
+                    message = event.get("message") or tr("The worker gave no reason.")
                     raise UserError(str(message), str(event.get("hint") or ""))
                 on_event(event)
             raise _crash_error(job, process.wait(), last_lines(log))
@@ -106,7 +106,11 @@ def _parse(line: bytes) -> JobEvent | None:
 
 def _crash_error(job: str, code: int, lines: list[str]) -> UserError:
     printed = "".join(f"\n  {safe_text(line)}" for line in lines)
-    output = f"The last it printed:{printed}" if printed else "It printed nothing."
+    output = (
+        tr("The last it printed:{printed}", printed=printed)
+        if printed
+        else tr("It printed nothing.")
+    )
     return UserError(
         tr(
             "The worker for {job} ended {exit}. {output}",

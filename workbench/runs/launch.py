@@ -242,6 +242,6 @@ def _start(
                 command, log, descriptors=(descriptor,), environment=variables, detached=True
             )
         except OSError as error:
-            reason = f"The worker could not be started: {safe_text(error)}."
+            reason = tr("The worker could not be started: {error}.", error=safe_text(error))
             events.write(RunFailed(message=reason))
             raise UserError(reason) from None

@@ -208,7 +208,11 @@ def _locked_error(path: Path) -> RunLocked:
     run = safe_text(path.parent.name)
     with path.open("rb") as file:
         pid, _, host = file.read(_MAX_HOLDER_BYTES).decode("utf-8", "replace").partition(" ")
-    holder = f" by process {safe_text(pid)} on {safe_text(host)}" if pid and host else ""
+    holder = (
+        " " + tr("by process {pid} on {host}", pid=safe_text(pid), host=safe_text(host))
+        if pid and host
+        else ""
+    )
     return RunLocked(
         tr("{run} is already being trained{holder}.", run=run, holder=holder),
         tr("Watch it: workbench attach {run}", run=run),

@@ -42,7 +42,7 @@ def describe_time(moment: float | None, now: float) -> str:
     except (ValueError, OverflowError, OSError):  # outside of the calendar
         return ""
     return (
-        f"at {time:%H:%M}"
+        tr("at {time:%H:%M}", time=time)
         if time.date() == today
         else tr("on {time:%Y-%m-%d} at {time:%H:%M}", time=time)
     )

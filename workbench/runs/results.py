@@ -175,10 +175,19 @@ def describe_reference(preset: str | None) -> str:
     reference = REFERENCE_ACCURACY.get(preset)
     if reference is None:
         return ""
-    base = " with VGG16" if preset.removeprefix("book-").startswith(_ON_BASE) else ""
-    parts = [f"book {reference.book:.3f}"] if reference.book is not None else []
-    parts += [f"readers {reference.readers:.3f}"] if reference.readers is not None else []
-    return f"{', '.join(parts)} on {reference_images(preset)}{base}"
+    base = " " + tr("with VGG16") if preset.removeprefix("book-").startswith(_ON_BASE) else ""
+    parts = [tr("book {book:.3f}", book=reference.book)] if reference.book is not None else []
+    parts += (
+        [tr("readers {readers:.3f}", readers=reference.readers)]
+        if reference.readers is not None
+        else []
+    )
+    return tr(
+        "{parts} on {reference_images}{base}",
+        parts=", ".join(parts),
+        reference_images=reference_images(preset),
+        base=base,
+    )
 
 
 def reference_images(preset: str) -> str:
@@ -192,11 +201,13 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
     The spec is given as its TOML tables, unchecked.
     """
     strategy = text(spec_table(spec, "model").get("strategy"))
-    reached = f"{results.split} accuracy {results.accuracy:.3f}"
+    reached = tr("{split} accuracy {accuracy:.3f}", split=results.split, accuracy=results.accuracy)
     images = history.images.get("train")
-    few = f"{plural(images, 'training image')}" if images else "so few images"
+    few = f"{plural(images, 'training image')}" if images else tr("so few images")
     if spec_table(spec, "base").get("weights") == RANDOM:
-        why = f"a frozen base with random ones knows nothing, and {reached} shows it."
+        why = tr(
+            "a frozen base with random ones knows nothing, and {reached} shows it.", reached=reached
+        )
         preset = text(spec.get("preset"))
         again = preset if preset in PRESETS else strategy
         return NextStep(

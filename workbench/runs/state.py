@@ -76,7 +76,7 @@ def describe_silence(history: History, now: float) -> str:
     """Describe a run on another machine: the machine, and the time of its last event."""
     host, sign = safe_text(history.worker.host if history.worker else ""), history.last_sign
     if sign is None:
-        return f"on {host}"
+        return tr("on {host}", host=host)
     if sign > now:  # a clock was set back, or theirs is ahead
         return tr(
             "on {host}, last sign of life {sign} ahead of this clock",
@@ -136,14 +136,23 @@ def _describe_memory(machine: MachineSample | None) -> str:
 
 
 def _first_line(message: str) -> str:
-    return safe_text(message.split("\n", 1)[0].strip()).rstrip(".") or "no reason was recorded"
+    return safe_text(message.split("\n", 1)[0].strip()).rstrip(".") or tr("no reason was recorded")
 
 
 def _describe_epoch(history: History, index: int, epoch: int, after: bool = False) -> str:
     stage = history.stages.get(index)
     total = stage.epochs if stage else 0
-    text = ("after " if after else "") + f"epoch {epoch}" + (f" of {total}" if total else "")
-    return f"stage {index + 1}, {text}" if len(history.stages) > 1 else text
+    text = _count_epoch(epoch, total)
+    text = tr("after {epoch}", epoch=text) if after else text
+    if len(history.stages) > 1:
+        return tr("stage {number}, {epoch}", number=index + 1, epoch=text)
+    return text
+
+
+def _count_epoch(epoch: int, total: int) -> str:
+    if total:
+        return tr("epoch {epoch} of {total}", epoch=epoch, total=total)
+    return tr("epoch {epoch}", epoch=epoch)
 
 
 def _join(what: str, time: str, position: str) -> str:
@@ -253,7 +262,7 @@ def run_state(
         return RunState(history.phase, False, silence, other_host=other_host)
     resume = _describe_next(folder, spec, history)
     if other_host:
-        resume = f"asks whether it has ended, and {resume}"
+        resume = tr("asks whether it has ended, and {resume}", resume=resume)
     why = describe_interruption(history, now, here)
     return RunState("interrupted", True, why, resume, other_host)
 
@@ -278,7 +287,11 @@ def summarize(
         state = run_state(folder, spec, history, locked, now, job=job)
     except OSError as error:
         history = History()
-        state = RunState("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")
+        state = RunState(
+            "interrupted",
+            False,
+            tr("cannot be read: {strerror}", strerror=safe_text(error.strerror)),
+        )
     return make_summary(folder, spec, history, state)
 
 
@@ -328,10 +341,13 @@ def _describe_progress(history: History) -> str:
     if history.phase == "training" and history.progress:
         progress = history.progress
         total = history.stages[progress.stage].epochs if progress.stage in history.stages else 0
-        return f"epoch {progress.epoch}" + (f" of {total}" if total else "")
+        return _count_epoch(progress.epoch, total)
     if history.work:
         work = history.work
-        return safe_text(work.phase) + (f", {work.done:,} of {work.total:,}" if work.total else "")
+        phase = safe_text(work.phase)
+        if not work.total:
+            return phase
+        return tr("{phase}, {done:,} of {total:,}", phase=phase, done=work.done, total=work.total)
     return ""
 
 

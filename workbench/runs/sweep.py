@@ -164,9 +164,11 @@ def parse_trial_spec(trial: SweepTrial) -> ExperimentSpec:
 def describe_trial(trial: SweepTrial) -> str:
     """Return what a trial tries: "strategy dense", "training.learning_rate=0.001, seed 2"."""
     if trial.preset:
-        return f"strategy {safe_text(trial.preset)}"
+        return tr("strategy {preset}", preset=safe_text(trial.preset))
     tried = [f"{key}={safe_text(value)}" for key, value in trial.settings.items()]
-    return ", ".join([*tried, *([] if trial.seed is None else [f"seed {trial.seed}"])])
+    return ", ".join(
+        [*tried, *([] if trial.seed is None else [tr("seed {seed}", seed=trial.seed)])]
+    )
 
 
 def find_sweep(workspace: Workspace, name: str, *kinds: str) -> Sweep:
@@ -279,6 +281,16 @@ def runs_on_other_hosts(workspace: Workspace, sweep: Sweep) -> list[RunSummary]:
     """Return the runs on another machine without a final event."""
     summaries = [summarize(folder) for folder in run_folders(workspace, sweep)]
     return [summary for summary in summaries if summary.state.other_host]
+
+
+def sweeps_by_run(workspace: Workspace) -> dict[str, str]:
+    """Return the name of the sweep, ladder or search of each run that belongs to one."""
+    found = {}
+    for record in list_records(workspace):
+        with suppress(UserError):  # a damaged one has none
+            for trial in Sweep.read(workspace, record).trials:
+                found[trial.run] = record.name
+    return found
 
 
 def sweep_of(folder: RunFolder) -> Sweep | None:

@@ -20,7 +20,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.folder import MAX_STEM_LENGTH, NAME_PATTERN, safe_stem
 from workbench.runs.lock import hold_lock
-from workbench.text import safe_text
+from workbench.text import plural, safe_text
 
 LADDER, SWEEP, TUNE = "ladder", "sweep", "tune"
 KINDS = (LADDER, SWEEP, TUNE)
@@ -51,6 +51,13 @@ def list_records(workspace: Workspace, *kinds: str) -> list[SweepRecord]:
             found.append(SweepRecord(name, kind))
     named = [one for one in found if NAME_PATTERN.fullmatch(one.name)]
     return sorted(named, key=lambda one: (natural_sort_key(one.name), one.kind))
+
+
+def count_sweeps(count: int, kind: str) -> str:
+    """Return a number of records of one kind with its noun: 2 ladders."""
+    if kind == LADDER:
+        return plural(count, "ladder")
+    return plural(count, "tune") if kind == TUNE else plural(count, "sweep")
 
 
 def list_names(workspace: Workspace, *kinds: str) -> list[str]:

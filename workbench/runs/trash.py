@@ -48,11 +48,11 @@ def move_to_trash(workspace: Workspace, folder: RunFolder) -> RunFolder:
     """
     state = summarize(folder).state
     if state.phase not in (*ENDED, "interrupted"):
-        raise _running_error(folder, f"it is {state.phase}")
+        raise _running_error(folder, tr("it is {phase}", phase=state.phase))
     try:
         descriptor = take_lock(folder.lock_path)
     except RunLocked:  # by a worker that is about to start or to end
-        raise _running_error(folder, "a worker holds it") from None
+        raise _running_error(folder, tr("a worker holds it")) from None
     try:
         workspace.trash.mkdir(parents=True, exist_ok=True)
         stamped = f"{folder.name}.{time.strftime(_STAMP)}"
@@ -96,7 +96,8 @@ def find_trashed(workspace: Workspace, name: str) -> TrashedRun:
             name=safe_text(repr(name)),
             trash=safe_text(workspace.trash),
         ),
-        suggest_names(name, (run.name for run in runs)) or "See what is there: workbench restore",
+        suggest_names(name, (run.name for run in runs))
+        or tr("See what is there: workbench restore"),
     )
 
 
@@ -124,9 +125,11 @@ def restore(workspace: Workspace, run: TrashedRun, name: str = "") -> RunFolder:
         target.mkdir()  # reserves the name; a rename may replace an empty folder
     except FileExistsError:
         raise NameTaken(
-            f"There is another {safe_text(target.name)} by now; the deleted one stays in the "
-            "trash.",
-            f"Give it a new name: workbench restore {safe_text(run.name)} --as NAME",
+            tr(
+                "There is another {target} by now; the deleted one stays in the trash.",
+                target=safe_text(target.name),
+            ),
+            tr("Give it a new name: workbench restore {run} --as NAME", run=safe_text(run.name)),
         ) from None
     try:
         run.folder.path.rename(target)

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.messages import tr
 from workbench.paths import Workspace
+from workbench.runs.annotations import AnnotationReader
 from workbench.runs.event_log import CHUNK_BYTES, EventReader, read_status
 from workbench.runs.events import Session, StageStarted
 from workbench.runs.fields import spec_table
@@ -29,6 +31,8 @@ class RunView:
         spec: its TOML tables, unchecked.
         host: the machine it was read from, by the name that it has in the settings; "" for here.
         seen: when it was read there, in unix seconds of this clock; None for here.
+        tags: that a person gave it.
+        note: the newest note on it, not safe to print; "" without one.
     """
 
     folder: RunFolder
@@ -37,6 +41,8 @@ class RunView:
     spec: dict[str, Any]
     host: str = ""
     seen: float | None = None
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -89,6 +95,7 @@ class RunWatch:
         self._restarts = 0
         self._logged = self.history  # without the status
         self._stamp: tuple[int, int] | None = None  # of the status that was read last
+        self._annotations = AnnotationReader(folder)
 
     def poll(self) -> bool:
         """Read new events, at most POLL_BYTES; return True if anything changed."""
@@ -105,9 +112,10 @@ class RunWatch:
                 self.folder, self.spec, self.history, locked, job=job, here=self.here
             )
         except OSError as error:
-            reason = f"cannot be read: {safe_text(error.strerror)}"
+            reason = tr("cannot be read: {strerror}", strerror=safe_text(error.strerror))
             self.state = RunState("interrupted", False, reason)
-        return self.history is not before[0] or self.state != before[1]
+        annotated = self._annotations.poll()
+        return annotated or self.history is not before[0] or self.state != before[1]
 
     def _read_new_events(self) -> bool:
         """Read what was appended to the log; return True if that changed the history."""
@@ -145,6 +153,17 @@ class RunWatch:
     def summary(self) -> RunSummary:
         """Summary of the run."""
         return make_summary(self.folder, self.spec, self.history, self.state)
+
+    def view(self) -> RunView:
+        """Return what is known now."""
+        return RunView(
+            self.folder,
+            self.summary,
+            self.history,
+            self.spec,
+            tags=self._annotations.tags,
+            note=self._annotations.note,
+        )
 
 
 class RunFeed:
@@ -196,7 +215,7 @@ class RunFeed:
                 self._watches[name] = watch
             watch.here = self.here
             if watch.poll() or name not in self._views:
-                self._views[name] = RunView(folder, watch.summary, watch.history, watch.spec)
+                self._views[name] = watch.view()
                 changed = True
         self._views = {name: self._views[name] for name in folders}
         return changed
@@ -213,3 +232,12 @@ class RunFeed:
         if it was deleted in between and restored.
         """
         return in_order(self._views.values())
+
+
+def read_all(workspace: Workspace) -> Runs:
+    """Return all runs of a workspace as they are now, in the order of `in_order`."""
+    feed = RunFeed(workspace)
+    feed.poll()
+    while feed.more:
+        feed.poll()
+    return feed.views()

@@ -65,8 +65,12 @@ class AcceleratedPrefix:
         network = OpenVinoNetwork(convert(self._keras.network, self._mode, self._sample))
         error = relative_error(network(self._sample), self._keras(self._sample))
         bound = BOUNDS[self._mode]
-        kind = "exact, float32" if self._mode == "exact" else "fast, approximate, int8"
-        differs = f"its outputs differ from Keras's by {error:.2g} on {len(self._sample)} images"
+        kind = tr("exact, float32") if self._mode == "exact" else tr("fast, approximate, int8")
+        differs = tr(
+            "its outputs differ from Keras's by {error:.2g} on {sample} images",
+            error=error,
+            sample=len(self._sample),
+        )
         if not error <= bound:  # or is NaN
             self._notify(
                 tr(

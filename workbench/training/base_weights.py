@@ -201,4 +201,4 @@ def _describe_guess(stored: list[StoredLayer], wanted: BaseTable) -> str:
 
 
 def _format_shapes(shapes: Shapes) -> str:
-    return " and ".join(format_shape(shape) for shape in shapes)
+    return tr(" and ").join(format_shape(shape) for shape in shapes)

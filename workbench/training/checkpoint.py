@@ -154,7 +154,11 @@ class CheckpointFolder:
                     self.last.unlink(missing_ok=True)
                 return found, reason
             except (ValueError, KeyError, TypeError) as error:
-                reason = f"{path.name} is damaged ({safe_text(error)}); the one before it is used."
+                reason = tr(
+                    "{path} is damaged ({error}); the one before it is used.",
+                    path=path.name,
+                    error=safe_text(error),
+                )
         if reason:
             raise UserError(
                 tr("No checkpoint in {folder} can be read.", folder=safe_text(self.folder)),
@@ -255,7 +259,7 @@ def _write(path: Path, checkpoint: Checkpoint, keep_old_as: Path | None = None) 
         if key.startswith("model/") and not np.isfinite(array).all()
     ]
     if broken:
-        raise NotFinite(f"{broken[0]} holds numbers that are not finite")
+        raise NotFinite(tr("{broken} holds numbers that are not finite", broken=broken[0]))
     state = {
         "place": asdict(checkpoint.position),
         "progression": asdict(checkpoint.state),

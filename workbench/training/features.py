@@ -161,7 +161,7 @@ class FeatureStore:
         """
 
         def wait() -> None:
-            self.progress("wait for another process", 0, 0)
+            self.progress(tr("wait for another process"), 0, 0)
             time.sleep(POLL_SECONDS)
 
         file = self._file(prefix, rows, changes)

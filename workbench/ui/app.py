@@ -21,10 +21,11 @@ from workbench.hosts.feed import HostFeed
 from workbench.hosts.mirror import HostView
 from workbench.machine.terminal_graphics import Graphics
 from workbench.paths import Workspace
-from workbench.render.marks import ASCII_KEYS, supports_utf8
+from workbench.render.marks import ASCII_KEYS
 from workbench.runs.sweep_record import LADDER, SWEEP, SweepRecord, list_records
 from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
 from workbench.settings import read_settings
+from workbench.text import supports_utf8
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen, notify_error
 from workbench.ui.keys import KeyBuffer
 from workbench.ui.pixels import PixelLayer
@@ -103,6 +104,7 @@ class WorkbenchApp(BaseApp):
         self.workspace = workspace
         self.low_bandwidth = low_bandwidth
         self.first: tuple[Any, ...] = ()  # route and arguments of a screen to open over home
+        self.notes: Sequence[str] = ()  # to show when it opens
         self.utf8 = supports_utf8()
         self._ascii = AsciiFilter()  # a single one: Textual caches drawn lines by their filters
         self.pixels = PixelLayer(self, graphics or Graphics())
@@ -130,6 +132,8 @@ class WorkbenchApp(BaseApp):
         self.open("home")
         if self.first:
             self.open(*self.first)
+        for note in self.notes:
+            self.notify(note, severity="warning")
         self._watch_runs()
         self._watch_hosts()
         if not self.is_headless:

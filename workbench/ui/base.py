@@ -173,8 +173,8 @@ class WorkbenchScreen(Screen[None]):
     PAGED: ClassVar[str] = ""
     CONCEPTS: ClassVar[tuple[str, ...]] = ()
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", id="back"),
-        Binding("question_mark", "show_concepts", "Explain", key_display="?", id="concepts"),
+        Binding("escape", "back", tr("Back"), id="back"),
+        Binding("question_mark", "show_concepts", tr("Explain"), key_display="?", id="concepts"),
         Binding("j", "press('down')", show=False),
         Binding("k", "press('up')", show=False),
         Binding("g", "press('home')", show=False),
@@ -207,7 +207,7 @@ class WorkbenchScreen(Screen[None]):
 
     def heading(self) -> Text:
         """Return the line at the top."""
-        return Text("workbench", style="bold")
+        return Text(tr("workbench"), style="bold")
 
     def refresh_heading(self) -> None:
         """Draw the heading if it changed; it always has one line."""

@@ -44,7 +44,9 @@ class CompareScreen(WorkbenchScreen):
     CompareScreen #comparison { width: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "curves", "Curves", id="compare.curves", tooltip=tr("all runs in one plot")),
+        Binding(
+            "v", "curves", tr("Curves"), id="compare.curves", tooltip=tr("all runs in one plot")
+        ),
     ]
 
     class Compared(Message):
@@ -68,7 +70,7 @@ class CompareScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the number of runs, and their names."""
-        text = Text("compare", style="bold")
+        text = Text(tr("compare"), style="bold")
         text.append(f"  {plural(len(self.names), 'run')}", "not bold")
         return text.append(f"   {safe_text(', '.join(self.names), 56)}", "dim")
 
@@ -137,7 +139,7 @@ class CompareCurvesScreen(WorkbenchScreen):
     CompareCurvesScreen #legend { height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("z", "zoom", "Zoom", id="compare.zoom", tooltip=tr("accuracy or loss only")),
+        Binding("z", "zoom", tr("Zoom"), id="compare.zoom", tooltip=tr("accuracy or loss only")),
         Binding("v", "back", show=False, id="compare.table"),
     ]
 
@@ -155,7 +157,7 @@ class CompareCurvesScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the number of runs."""
-        text = Text.assemble(("compare", "bold"), tr("  validation curves"))
+        text = Text.assemble((tr("compare"), "bold"), tr("  validation curves"))
         return text.append(f"   {plural(len(self._names), 'run')}", "dim")
 
     def on_mount(self) -> None:
@@ -187,7 +189,7 @@ class CompareCurvesScreen(WorkbenchScreen):
             plot = self.query_one(f"#{metric}", LinePlot)
             plot.display = metric in ZOOMS[self._zoom]
             series = run_series(views, metric, colors)
-            plot.show(Text(f"validation {metric}", "bold"), series, options)
+            plot.show(Text(tr("validation {metric}", metric=metric), "bold"), series, options)
         rows = max(size.height // LEGEND_SHARE, 2)
         self.query_one("#legend", Static).update(legend(views, colors, size.width - 2, rows, utf8))
 

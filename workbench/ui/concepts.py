@@ -83,13 +83,13 @@ class WindowFields(Vertical):
         # int() would also accept "1_0", signs, and digits of other scripts.
         value = int(typed) if typed.isascii() and typed.isdigit() else 0
         valid = 1 <= value <= largest
-        self._show_range(name, f"pixels, 1 to {largest:,}", valid)
+        self._show_range(name, tr("pixels, 1 to {largest:,}", largest=largest), valid)
         return value if valid else None
 
     def _padding(self) -> str | None:
         typed = self._typed("padding").lower()
         value = next((word for word in PADDINGS if typed and word.startswith(typed)), None)
-        self._show_range("padding", "valid or same", value is not None)
+        self._show_range("padding", tr("valid or same"), value is not None)
         return value
 
     def _typed(self, name: str) -> str:
@@ -97,7 +97,7 @@ class WindowFields(Vertical):
 
     def _show_range(self, name: str, text: str, valid: bool) -> None:
         line = self.query_one(f"#range-{name}", Static)
-        line.update(Text(text if valid else f"! only {text}"))
+        line.update(Text(text if valid else tr("! only {text}", text=text)))
         line.set_class(not valid, "-error")
 
 
@@ -131,10 +131,10 @@ class ConceptsScreen(WorkbenchScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         # Before the list, which would scroll itself.
-        Binding("left", "choose(-1)", "Before", key_display="←", priority=True),
-        Binding("right", "choose(1)", "Next", key_display="→", priority=True),
+        Binding("left", "choose(-1)", tr("Before"), key_display="←", priority=True),
+        Binding("right", "choose(1)", tr("Next"), key_display="→", priority=True),
         Binding("enter", "try", tr("Try it"), id="try", priority=True),
-        Binding("pagedown", "page(1)", "Scroll", key_display="PgDn", priority=True),
+        Binding("pagedown", "page(1)", tr("Scroll"), key_display="PgDn", priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
         Binding("question_mark", "back", show=False),
     ]
@@ -157,11 +157,17 @@ class ConceptsScreen(WorkbenchScreen):
     def heading(self) -> Text:
         """Return the shown concept and its number."""
         names = [*self._first, *self._rest]
-        text = Text("concepts", style="bold")
+        text = Text(tr("concepts"), style="bold")
         if self._shown:
             text.append(f"  {_title(self._shown)}", style="not bold")
             text.append(
-                f"   {names.index(self._shown) + 1} of {plural(len(names), 'concept')}", "dim"
+                "   "
+                + tr(
+                    "{index} of {concepts}",
+                    index=names.index(self._shown) + 1,
+                    concepts=plural(len(names), "concept"),
+                ),
+                "dim",
             )
         return text
 
@@ -221,7 +227,7 @@ class ConceptsScreen(WorkbenchScreen):
         if self._shown != PLAYGROUND:
             return
         if event.windows is None:
-            self._draw("Nothing to draw: see the field marked with !")
+            self._draw(tr("Nothing to draw: see the field marked with !"))
         else:
             self._draw("\n".join(event.windows.lines(self.workbench.utf8)))
 
@@ -242,4 +248,4 @@ def _heading(text: str) -> Option:
 
 
 def _title(name: str) -> str:
-    return name.replace("-", " ")
+    return CONCEPTS[name].label

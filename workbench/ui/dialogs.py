@@ -54,7 +54,9 @@ class ErrorDialog(ModalScreen[None]):
     ErrorDialog #title { text-style: bold; color: $error; }
     ErrorDialog #close { color: $secondary; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q", "dismiss(None)", tr("Close"))
+    ]
 
     def __init__(self, message: str) -> None:
         super().__init__()
@@ -82,8 +84,8 @@ class Confirm(ModalScreen[bool]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,n", "answer(False)", "No"),
-        Binding("y", "answer(True)", "Yes"),
+        Binding("escape,n", "answer(False)", tr("No")),
+        Binding("y", "answer(True)", tr("Yes")),
     ]
 
     def __init__(self, question: str, yes: str) -> None:
@@ -97,7 +99,7 @@ class Confirm(ModalScreen[bool]):
             yield Static(Text(safe_text(self._question, 400)))
             with Horizontal(classes="buttons"):
                 yield Button(f"{self._yes} (y)", variant="error", id="yes")
-                yield Button("No (n)", variant="primary", id="no")
+                yield Button(tr("No (n)"), variant="primary", id="no")
 
     def on_mount(self) -> None:
         """Make the answer that loses nothing the default."""
@@ -120,7 +122,7 @@ class Choose(ModalScreen[str | None]):
         answers: label of each button, by the key that presses it.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", tr("Cancel"))]
 
     def __init__(self, question: str, answers: Mapping[str, str]) -> None:
         super().__init__()
@@ -157,7 +159,7 @@ class Choose(ModalScreen[str | None]):
 class Prompt(ModalScreen[str | None]):
     """A question with a line to type the answer; escape gives None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", tr("Cancel"))]
 
     def __init__(self, question: str, value: str = "") -> None:
         super().__init__()
@@ -189,7 +191,7 @@ class PickName(ModalScreen[str | None]):
     PickName #more { color: $secondary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Cancel"),
+        Binding("escape", "dismiss(None)", tr("Cancel")),
         # Before the text field, which has no use for them.
         Binding("up", "move(-1)", show=False, priority=True),
         Binding("down", "move(1)", show=False, priority=True),
@@ -240,7 +242,7 @@ class PickName(ModalScreen[str | None]):
         options.highlighted = self._shown.index(str(self._likely)) if known else first
         for line in self.query("#more").results(Static):
             more = len(matching) - len(self._shown)
-            text = f"and {more:,} more: type a part of the name" if more else ""
+            text = tr("and {more:,} more: type a part of the name", more=more) if more else ""
             line.update(text if matching else tr("no name contains this"))
 
     def action_move(self, step: int) -> None:

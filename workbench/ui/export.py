@@ -24,7 +24,7 @@ from workbench.ui.widgets.job_part import JobPart
 class ExportList(OptionList):
     """A list that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Export")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", tr("Export"))]
 
 
 class ExportScreen(WorkbenchScreen, JobPart):
@@ -46,7 +46,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
     ExportScreen #progress { height: 1; color: $secondary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "folder", "Folder", id="export.folder", tooltip=tr("where to export to")),
+        Binding("s", "folder", tr("Folder"), id="export.folder", tooltip=tr("where to export to")),
     ]
 
     def __init__(self, view: RunView, into: Path | None = None) -> None:
@@ -67,8 +67,8 @@ class ExportScreen(WorkbenchScreen, JobPart):
 
     def heading(self) -> Text:
         """Return the run's name and the folder."""
-        text = Text.assemble((safe_text(self._view.name, 40), "bold"), "  export")
-        return text.append(f"   into {safe_text(self._into, 40)}", "dim")
+        text = Text.assemble((safe_text(self._view.name, 40), "bold"), "  " + tr("export"))
+        return text.append("   " + tr("into {into}", into=safe_text(self._into, 40)), "dim")
 
     def on_mount(self) -> None:
         """Select the first item."""
@@ -92,7 +92,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
         """Leave; the running export finishes, the queued ones are dropped."""
         if self._queue:
             now, *then = self._queued_titles()
-            dropped = f"; not exported: {', '.join(then)}" if then else ""
+            dropped = tr("; not exported: {then}", then=", ".join(then)) if then else ""
             self.app.notify(tr("{now} is still being exported{dropped}.", now=now, dropped=dropped))
         super().action_back()
 
@@ -103,7 +103,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
             if typed and typed.strip():
                 in_background(self, partial(folder_to_write, typed), self._set_folder)
 
-        question = "Export into which folder? It is created if it does not exist."
+        question = tr("Export into which folder? It is created if it does not exist.")
         self.app.push_screen(Prompt(question, str(self._into)), answered)
 
     def _set_folder(self, folder: Path) -> None:
@@ -151,10 +151,10 @@ class ExportScreen(WorkbenchScreen, JobPart):
     def show_progress(self, phase: str = "", done: int = 0, total: int = 0) -> None:
         """Show what is being exported, and what comes next."""
         now, *then = self._queued_titles()
-        counted = f"  {done:,} of {total:,}" if total else ""
+        counted = "  " + tr("{done:,} of {total:,}", done=done, total=total) if total else ""
         line = f"exporting {now}: {safe_text(phase)}{counted}".rstrip(": ")
         if then:
-            line += f"   then {', '.join(then)}"
+            line += "   " + tr("then {then}", then=", ".join(then))
         self.query_one("#progress", Static).update(Text(line, no_wrap=True, overflow="ellipsis"))
 
     def _queued_titles(self) -> list[str]:

@@ -59,10 +59,12 @@ class FeatureMapScreen(RunScreen, JobPart):
                 ("down", 0, 1),
             )
         ),
-        Binding("enter", "next_here", "Next here", id="map.here", tooltip=tr("of the same cell")),
-        Binding("n", "next", "Next suspect", id="map.next"),
-        Binding("R", "review", "Review", key_display="R", id="review"),
-        Binding("a", "analyze", "Compute", id="map.analyze", tooltip=tr("the map, again")),
+        Binding(
+            "enter", "next_here", tr("Next here"), id="map.here", tooltip=tr("of the same cell")
+        ),
+        Binding("n", "next", tr("Next suspect"), id="map.next"),
+        Binding("R", "review", tr("Review"), key_display="R", id="review"),
+        Binding("a", "analyze", tr("Compute"), id="map.analyze", tooltip=tr("the map, again")),
     ]
 
     def __init__(self, run: str) -> None:
@@ -87,7 +89,7 @@ class FeatureMapScreen(RunScreen, JobPart):
 
     def heading(self) -> Text:
         """Return the run's name and how many images there are."""
-        text = Text.assemble((safe_text(self.run, 40), "bold"), "  map")
+        text = Text.assemble((safe_text(self.run, 40), "bold"), "  " + tr("map"))
         if self._report:
             images = plural(len(self._report.predictions.paths), "image")
             text.append(tr("   {images} by their features", images=images), "dim")
@@ -139,7 +141,9 @@ class FeatureMapScreen(RunScreen, JobPart):
         at, here = self._at, self._here
         suspect = report.suspects[self._ranks[at]]
         label = safe_text(suspect.label, SIDE - 12)
-        text = Text.assemble(("label  ", "dim"), (label, "bold"), f"  {suspect.probability:.2f}")
+        text = Text.assemble(
+            (tr("label") + "  ", "dim"), (label, "bold"), f"  {suspect.probability:.2f}"
+        )
         other = safe_text(suspect.suggested, SIDE - 12)
         text.append(tr("\nelse   "), "dim").append(f"{other}  {suspect.suggested_probability:.2f}")
         count = len(report.suspects)

@@ -80,7 +80,7 @@ class FetchDialog(ModalScreen[RunFolder | UserError | None]):
         checkpoints: also those.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,x", "dismiss(None)", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,x", "dismiss(None)", tr("Cancel"))]
 
     def __init__(self, workspace: Workspace, view: RunView, into: str, checkpoints: bool) -> None:
         super().__init__()

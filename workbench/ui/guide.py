@@ -21,11 +21,15 @@ from workbench.experiment.toml import flat
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
 from workbench.runs.results import NextStep
-from workbench.text import format_seconds, safe_text
+from workbench.text import cut_cells, format_seconds, pad_cells, safe_text
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Choose
 
-RAIL = ("Machine", "Data", "Strategy", "Layers", "Train", "Results")
+RAIL = {
+    "machine": tr("Machine"), "data": tr("Data"), "strategy": tr("Strategy"),
+    "layers": tr("Layers"), "train": tr("Train"), "results": tr("Results"),
+}  # fmt: skip
+RAIL_STEPS = tuple(RAIL)
 STEP_ROUTES: tuple[Route, ...] = ("machine-step", "data", "strategy")  # that need only a draft
 _NAME_WIDTH = 14  # cells, so that name and rail fit in 80
 
@@ -48,11 +52,14 @@ def start_experiment(app: BaseApp) -> None:
 
     ago = format_seconds(max(time.time() - draft.saved, 0))
     done = ", ".join(step for step in STEPS if step in draft.completed) or "none"
-    question = (
-        f"An experiment was set up {ago} ago and not started; steps done: {done}. Its images: "
-        f"{safe_text(draft.source, 200)}"
+    question = tr(
+        "An experiment was set up {ago} ago and not started; steps done: {done}. "
+        "Its images: {source}",
+        ago=ago,
+        done=done,
+        source=safe_text(draft.source, 200),
     )
-    app.push_screen(Choose(question, {"c": "Continue", "n": "New"}), answered)
+    app.push_screen(Choose(question, {"c": tr("Continue"), "n": tr("New")}), answered)
 
 
 def open_draft(app: BaseApp, draft: Draft) -> None:
@@ -157,15 +164,18 @@ def rail_heading(draft: Draft, current: str, utf8: bool = True) -> Text:
         current: the step on the screen, "data"; shown in brackets.
         utf8: whether the check mark is shown.
     """
-    text = Text(f"{safe_text(draft.name, _NAME_WIDTH):<{_NAME_WIDTH}}", style="bold")
-    for step in RAIL:
+    text = Text(
+        pad_cells(cut_cells(safe_text(draft.name, _NAME_WIDTH), _NAME_WIDTH), _NAME_WIDTH),
+        style="bold",
+    )
+    for step, title in RAIL.items():
         text.append("  ")
-        if step.lower() == current:
-            text.append(f"[{step}]", style="bold")
-        elif step.lower() in draft.completed:
-            text.append(f"{step} {'✓' if utf8 else '+'}")
+        if step == current:
+            text.append(f"[{title}]", style="bold")
+        elif step in draft.completed:
+            text.append(f"{title} {'✓' if utf8 else '+'}")
         else:
-            text.append(step, style="dim")
+            text.append(title, style="dim")
     return text
 
 
@@ -183,13 +193,13 @@ class StepScreen(WorkbenchScreen):
     STEP: ClassVar[int]
     draft: Draft
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(str(number), f"step({number - 1})", step, show=False, id=f"rail.{step.lower()}")
-        for number, step in enumerate(RAIL, start=1)
+        Binding(str(number), f"step({number - 1})", title, show=False, id=f"rail.{step}")
+        for number, (step, title) in enumerate(RAIL.items(), start=1)
     ]
 
     def heading(self) -> Text:
         """Return the rail."""
-        return rail_heading(self.draft, RAIL[self.STEP].lower(), self.workbench.utf8)
+        return rail_heading(self.draft, RAIL_STEPS[self.STEP], self.workbench.utf8)
 
     def go_on(self) -> None:
         """Complete the step and open the next one."""
@@ -200,7 +210,7 @@ class StepScreen(WorkbenchScreen):
         if step == self.STEP + 1:
             self.go_on()
         elif step > self.STEP:
-            self.notify(tr("{step} comes first: n or enter.", step=RAIL[self.STEP + 1]))
+            self.notify(tr("{step} comes first: n or enter.", step=RAIL[RAIL_STEPS[self.STEP + 1]]))
         elif step < self.STEP:
             self._go_back(step)
 

@@ -53,14 +53,16 @@ class LabelScreen(QuestionScreen):
             Binding(str(digit), f"choose({digit - 1})", show=False, id=f"label.{digit}")
             for digit in range(1, DIGITS + 1)
         ),
-        Binding("enter", "accept", "Accept", id="label.accept", tooltip=tr("as the head says")),
-        Binding("L", "pick", "Label", key_display="L", id="label.pick", tooltip=tr("or a new one")),
-        Binding("d", "exclude", "Exclude", id="label.exclude"),
-        Binding("n", "later", "Later", id="label.later", tooltip=tr("ask again at the end")),
-        Binding("u", "undo", "Undo", id="label.undo", tooltip=tr("the newest answer")),
-        Binding("e", "export", "Table", id="label.export", tooltip=tr("a CSV to train on")),
-        Binding("t", "train", "Train", id="label.train", tooltip=tr("on what was labelled")),
-        Binding("r", "retry", "Retry", id="label.retry"),
+        Binding("enter", "accept", tr("Accept"), id="label.accept", tooltip=tr("as the head says")),
+        Binding(
+            "L", "pick", tr("Label"), key_display="L", id="label.pick", tooltip=tr("or a new one")
+        ),
+        Binding("d", "exclude", tr("Exclude"), id="label.exclude"),
+        Binding("n", "later", tr("Later"), id="label.later", tooltip=tr("ask again at the end")),
+        Binding("u", "undo", tr("Undo"), id="label.undo", tooltip=tr("the newest answer")),
+        Binding("e", "export", tr("Table"), id="label.export", tooltip=tr("a CSV to train on")),
+        Binding("t", "train", tr("Train"), id="label.train", tooltip=tr("on what was labelled")),
+        Binding("r", "retry", tr("Retry"), id="label.retry"),
     ]
 
     def __init__(self, run: str, folder: str | Path, batch: int = BATCH) -> None:
@@ -80,7 +82,9 @@ class LabelScreen(QuestionScreen):
     def heading(self) -> Text:
         """Return the run's name and the folder."""
         folder = safe_text(self._folder, 60)
-        return Text.assemble((safe_text(self.run, 40), "bold"), "  label", (f"   {folder}", "dim"))
+        return Text.assemble(
+            (safe_text(self.run, 40), "bold"), "  " + tr("label"), (f"   {folder}", "dim")
+        )
 
     def read_files(self, view: RunView) -> None:
         """Read the answers so far, then rank."""
@@ -130,7 +134,13 @@ class LabelScreen(QuestionScreen):
         labelling = self._labelling
         text = Text(no_wrap=True, overflow="ellipsis")
         if labelling and (ranking := labelling.ranking):
-            text.append(f"{len(labelling.given):,} labelled, {labelling.left:,} left")
+            text.append(
+                tr(
+                    "{given:,} labelled, {left:,} left",
+                    given=len(labelling.given),
+                    left=labelling.left,
+                )
+            )
             text.append(
                 tr(
                     "   head of {images}: accuracy {accuracy:.3f} out of fold",

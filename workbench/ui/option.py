@@ -43,7 +43,7 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Cancel"),
+        Binding("escape", "dismiss(None)", tr("Cancel")),
         Binding("ctrl+r", "reset", tr("Preset's value")),
     ]
 
@@ -67,8 +67,8 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
         """Yield the key, its meaning, the value, and its error."""
         with Vertical(classes="dialog"):
             yield Static(Text(self._key, style="bold"))
-            default = format_key_value(self._default) or "left out"
-            reset = f"preset's value: {default}; ctrl+r restores it"
+            default = format_key_value(self._default) or tr("left out")
+            reset = tr("preset's value: {default}; ctrl+r restores it", default=default)
             about = about_bases() if self._key == "base.name" else ""
             lines = (describe_key(self._key), about, tuning_hint(self._key), reset)
             yield Static(Text("\n".join(line for line in lines if line)), classes="about")

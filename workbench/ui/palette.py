@@ -18,7 +18,7 @@ from textual.screen import ActiveBinding, Screen
 from textual.widgets import HelpPanel, Static
 
 from workbench.content.concepts import CONCEPTS
-from workbench.messages import tr
+from workbench.messages import current_language, in_english, tr
 from workbench.runs.sweep_record import LADDER, SWEEP
 from workbench.runs.trash import TrashedRun, list_trash
 from workbench.runs.watch import Runs, RunView
@@ -45,7 +45,7 @@ TITLES = {
     "stop": tr("Stop: save a checkpoint and end the training"),
     "new": tr("New experiment: from a folder of images to a trained classifier"),
     "demo": tr("Demo: two networks learn handwritten digits"),
-    "lessons": "Lessons",
+    "lessons": tr("Lessons"),
     "machine": tr("Machine check: GPU, driver, TensorFlow, speed"),
     "strategy.train": tr("Train: start this experiment"),
     "strategy.ladder": tr("Ladder: train all strategies one after the other"),
@@ -86,8 +86,8 @@ class CommandProvider(Provider):
     def _commands(self) -> Iterator[SystemCommand]:
         yield from self._workbench.get_system_commands(self.screen)
         for run in self._trash:
-            title = f"Restore {safe_text(run.name, 64)}"
-            deleted = f"deleted {format_age(max(time.time() - run.deleted, 0))} ago"
+            title = tr("Restore {run}", run=safe_text(run.name, 64))
+            deleted = tr("deleted {time} ago", time=format_age(max(time.time() - run.deleted, 0)))
             do = partial(restore_run, self.screen, self._workbench.workspace, run)
             yield SystemCommand(title, deleted, do)
 
@@ -115,6 +115,7 @@ def _plain(text: str) -> str:
 def _score(words: Sequence[str], command: SystemCommand) -> int:
     """Return a score, higher for words of the title and for word starts; 0 if one is missing."""
     title, help_text = f" {_plain(command.title)}", f" {_plain(command.help)}"
+    help_text += f" {_plain(_in_english(command))}"
     total = 0
     for word in words:
         start = f" {word}"
@@ -123,6 +124,15 @@ def _score(words: Sequence[str], command: SystemCommand) -> int:
             return 0
         total += points
     return total
+
+
+def _in_english(command: SystemCommand) -> str:
+    """Return what a command is called in English, for those who know it from there."""
+    if current_language() == "en":
+        return ""
+    concepts = {concept.label: concept.english for concept in CONCEPTS.values()}
+    parts = (command.title, *command.title.split(": "))
+    return " ".join(concepts.get(part) or in_english(part) for part in parts)
 
 
 def list_commands(app: BaseApp, screen: Screen[object]) -> Iterator[SystemCommand]:
@@ -137,7 +147,7 @@ def list_commands(app: BaseApp, screen: Screen[object]) -> Iterator[SystemComman
         for name, concept in CONCEPTS.items():
             explain = partial(app.open, "concepts", (name,))
             help_text = f"{concept.title} - {concept.text}"
-            yield SystemCommand(f"Explain: {name.replace('-', ' ')}", help_text, explain)
+            yield SystemCommand(tr("Explain: {name}", name=concept.label), help_text, explain)
 
 
 def _key_commands(app: BaseApp, screen: Screen[object]) -> dict[str, SystemCommand]:
@@ -156,7 +166,9 @@ def _key_commands(app: BaseApp, screen: Screen[object]) -> dict[str, SystemComma
         if binding.tooltip:
             title = f"{binding.description}: {binding.tooltip}"
         do = partial(app.call_later, app.run_action, binding.action, node)
-        found[name] = SystemCommand(title, f"key {app.get_key_display(binding)}", do)
+        found[name] = SystemCommand(
+            title, tr("key {get_key_display}", get_key_display=app.get_key_display(binding)), do
+        )
     return found
 
 
@@ -239,7 +251,7 @@ def _run_commands(app: BaseApp, screen: WorkbenchScreen, keys: set[str]) -> Iter
         here = one.shows is not None and screen.route == one.shows
         view = next((view for view in runs if one.possible(view, app.runs)), None)
         if view is not None and one.key not in keys and not here:
-            help_text = f"run {safe_text(view.name, 64)}"
+            help_text = tr("run {view}", view=safe_text(view.name, 64))
             yield SystemCommand(TITLES[one.key], help_text, partial(one.do, screen, view))
 
 
@@ -249,15 +261,15 @@ def _global_commands(
     """Yield what can be done from any screen, each with its key."""
     begin = partial(start_experiment, app)
     offered: dict[str, tuple[str, Callable[[], object]]] = {
-        "new": ("key n at home", begin),
-        "demo": ("key D at home", partial(launch_demo, app)),
-        "lessons": ("small experiments that test claims; key E at home",
+        "new": (tr("key n at home"), begin),
+        "demo": (tr("key D at home"), partial(launch_demo, app)),
+        "lessons": (tr("small experiments that test claims; key E at home"),
                     partial(app.open, "lessons")),
-        "machine": ("key m at home", partial(app.open, "machine")),
+        "machine": (tr("key m at home"), partial(app.open, "machine")),
     }  # fmt: skip
     routes = [one.route for one in app.screen_stack if isinstance(one, WorkbenchScreen)]
     if "strategy" not in routes:
-        step = "at the strategy step of a new experiment"
+        step = tr("at the strategy step of a new experiment")
         offered |= {"strategy.lr-find": (step, begin), "strategy.tune": (step, begin)}
     here = {"lessons": "lessons", "machine": "machine", "machine-step": "machine"}
     for name, (help_text, do) in offered.items():
@@ -276,7 +288,7 @@ def _app_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComma
             tr("Keys: list them all"), tr("at the right"), app.action_show_help_panel
         )
     picture = partial(app.set_timer, 0.1, app.deliver_screenshot)  # once the palette is gone
-    yield SystemCommand("Screenshot", tr("a picture of the screen, as SVG"), picture)
+    yield SystemCommand(tr("Screenshot"), tr("a picture of the screen, as SVG"), picture)
 
 
 def _open_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemCommand]:
@@ -287,11 +299,11 @@ def _open_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComm
     }
     for sweep in app.sweeps:
         route, help_text = help_texts[sweep.kind]
-        title = f"Open {sweep.kind} {safe_text(sweep.name, 56)}"
+        title = tr("Open {view}", view=f"{sweep.kind} {safe_text(sweep.name, 56)}")
         yield SystemCommand(title, help_text, partial(app.open, route, sweep.name))
     for view in app.runs:
         if not (screen.route == "train" and screen.run == view.name):
-            title = f"Open {safe_text(view.name, 64)}"
+            title = tr("Open {view}", view=safe_text(view.name, 64))
             do = partial(app.open, "train", view.name)
             yield SystemCommand(title, view.summary.state.phase, do)
 

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from workbench.messages import tr
 from workbench.render.curves import OTHER_DATA, same_data
 from workbench.render.run_table import COLUMNS, VALIDATION, name_widths, run_cells
 from workbench.runs.watch import RunView
@@ -21,7 +22,7 @@ from workbench.ui.base import BaseApp, T
 ROOM = 66  # cells of a run's line
 SHOWN = ("state", "run", "strategy", "acc")  # of home's columns
 MARKED, UNMARKED = "[x]", "[ ]"
-LEGEND = f"{VALIDATION}: on validation images"
+LEGEND = tr("{validation}: on validation images", validation=VALIDATION)
 
 
 class RunDialog(ModalScreen[T]):
@@ -38,7 +39,7 @@ class RunDialog(ModalScreen[T]):
     #keys { color: $secondary; }
     """
     KEYS: ClassVar[str]
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", tr("Cancel"))]
 
     def __init__(self, question: str, about: RunView, runs: Sequence[RunView]) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class PickRun(RunDialog[str | None]):
         none: label of the choice of none; "" for no such choice.
     """
 
-    KEYS = "enter chooses, escape cancels"
+    KEYS = tr("enter chooses, escape cancels")
 
     def __init__(
         self, question: str, about: RunView, runs: Sequence[RunView], none: str = ""
@@ -89,8 +90,8 @@ class PickRuns(RunDialog[tuple[str, ...] | None]):
     """Gives the names of the marked runs, or of the one under the cursor; None on escape."""
 
     CSS = RunDialog.CSS + "OptionList { margin: 1 0; background-tint: $panel 0%; }"
-    KEYS = "space marks, enter compares, escape cancels"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", "Mark")]
+    KEYS = tr("space marks, enter compares, escape cancels")
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", tr("Mark"))]
 
     def options(self, lines: list[Text]) -> list[Text]:
         """Return the runs, each behind its mark."""

@@ -59,17 +59,19 @@ class ReviewScreen(QuestionScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "keep", "Keep", id="review.keep", tooltip=tr("the label is right")),
+        Binding("enter", "keep", tr("Keep"), id="review.keep", tooltip=tr("the label is right")),
         *(
             Binding(str(digit), f"choose({digit - 1})", show=False, id=f"review.label-{digit}")
             for digit in range(1, DIGITS + 1)
         ),
-        Binding("L", "pick", "Label", key_display="L", id="review.pick"),
-        Binding("d", "exclude", "Exclude", id="review.exclude"),
-        Binding("n", "later", "Later", id="review.later", tooltip=tr("ask again at the end")),
-        Binding("u", "undo", "Undo", id="review.undo", tooltip=tr("the newest answer")),
-        Binding("a", "analyze", "Suspects", id="review.analyze", tooltip=SEARCH),
-        Binding("v", "next_view", "List", id="review.list", tooltip=tr("suspects, errors, copies")),
+        Binding("L", "pick", tr("Label"), key_display="L", id="review.pick"),
+        Binding("d", "exclude", tr("Exclude"), id="review.exclude"),
+        Binding("n", "later", tr("Later"), id="review.later", tooltip=tr("ask again at the end")),
+        Binding("u", "undo", tr("Undo"), id="review.undo", tooltip=tr("the newest answer")),
+        Binding("a", "analyze", tr("Suspects"), id="review.analyze", tooltip=SEARCH),
+        Binding(
+            "v", "next_view", tr("List"), id="review.list", tooltip=tr("suspects, errors, copies")
+        ),
         Binding("t", "train", tr("Train again"), id="review.train"),
     ]
 
@@ -89,7 +91,7 @@ class ReviewScreen(QuestionScreen):
 
     def heading(self) -> Text:
         """Return the run's name, how many label fixes there are, and how much is open."""
-        text = Text.assemble((safe_text(self.run, 40), "bold"), "  review")
+        text = Text.assemble((safe_text(self.run, 40), "bold"), "  " + tr("review"))
         if self._review:
             fixes = plural(len(self._review.fixes), "label fix", "label fixes")
             text.append(
@@ -270,5 +272,7 @@ def describe(question: Question | None, review: Review, utf8: bool) -> Text:
         return Text(NOTHING_LEFT, "dim")
     row = question.images[0]
     label = review.fixes.get(row.pixel_hash, row.label)
-    text = Text.assemble((tr("label  "), "dim"), (safe_text(label, SIDE - 7) or "excluded", "bold"))
+    text = Text.assemble(
+        (tr("label  "), "dim"), (safe_text(label, SIDE - 7) or tr("excluded"), "bold")
+    )
     return text.append_text(opinion_lines(question, review.relabeling.labels, utf8))

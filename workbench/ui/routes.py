@@ -25,7 +25,7 @@ ROUTES: dict[Route, str] = {
     "data": "workbench.ui.data.screen:DataScreen",
     "explain": "workbench.ui.explain.screen:ExplainScreen",
     "export": "workbench.ui.export:ExportScreen",
-    "home": "workbench.ui.home:HomeScreen",
+    "home": "workbench.ui.home.screen:HomeScreen",
     "label": "workbench.ui.label:LabelScreen",
     "ladder": "workbench.ui.ladder.screen:LadderScreen",
     "ladder-start": "workbench.ui.ladder.start:LadderStart",

@@ -57,7 +57,7 @@ def compare_run(screen: WorkbenchScreen, view: RunView) -> None:
         if names:
             screen.workbench.open("compare", (view.name, *names))
 
-    question = f"Compare {view.name} with which runs?"
+    question = tr("Compare {view} with which runs?", view=view.name)
     screen.app.push_screen(PickRuns(question, view, others), answered)
 
 
@@ -71,8 +71,8 @@ def stop_run(
             return tr("The job of {view_name} is cancelled.", view_name=safe_text(view.name))
         return tr("{view_name} saves a checkpoint and ends.", view_name=safe_text(view.name))
 
-    question = f"Stop {view.name}? Everything is saved, and r resumes it."
-    confirm_and_run(screen, question, "Stop", stop, then)
+    question = tr("Stop {view}? Everything is saved, and r resumes it.", view=view.name)
+    confirm_and_run(screen, question, tr("Stop"), stop, then)
 
 
 def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None]) -> None:
@@ -133,24 +133,30 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
             resume((f"{lower[0]}={answer}",))
 
     if state.other_host:
-        question = (
-            f"{view.name} was last running {state.description}. Its lock cannot be seen "
-            "from here, and two workers would damage it. Has it ended?"
+        question = tr(
+            "{view} was last running {description}. Its lock cannot be seen from here, "
+            "and two workers would damage it. Has it ended?",
+            view=view.name,
+            description=state.description,
         )
         screen.app.push_screen(Confirm(question, tr("It has")), ended)
     elif deadline and deadline <= time.time():
-        question = f"The deadline of {view.name} is over. A new one, {MOMENTS}:"
+        question = tr(
+            "The deadline of {view} is over. A new one, {moments}:", view=view.name, moments=MOMENTS
+        )
         screen.app.push_screen(Prompt(question, NEVER), deadline_typed)
     elif failure == "memory" and smaller:
-        answers = {"h": f"Half, {smaller}", "a": "As it is"}
-        question = (
-            f"{view.name} ran out of memory. Resume with half the batch, {smaller}, or with the "
-            "batch as it is?"
+        answers = {"h": tr("Half, {smaller}", smaller=smaller), "a": tr("As it is")}
+        question = tr(
+            "{view} ran out of memory. Resume with half the batch, {smaller}, or with "
+            "the batch as it is?",
+            view=view.name,
+            smaller=smaller,
         )
         screen.app.push_screen(Choose(question, answers), batch_chosen)
     elif failure == "diverged" and lower:
         key, rate = lower
-        question = f"{view.name} has diverged. Resume with which {key}?"
+        question = tr("{view} has diverged. Resume with which {key}?", view=view.name, key=key)
         screen.app.push_screen(Prompt(question, f"{rate:g}"), rate_typed)
     else:
         resume()
@@ -177,7 +183,9 @@ def restore_run(screen: Screen[Any], workspace: Workspace, run: TrashedRun, name
             screen.notify(tr("{folder_name} is restored.", folder_name=safe_text(folder.name)))
             return
         taken = name or run.name
-        question = f"There is another run {taken} now. A new name for the deleted one:"
+        question = tr(
+            "There is another run {taken} now. A new name for the deleted one:", taken=taken
+        )
         screen.app.push_screen(Prompt(question, f"{taken}-old"), answered)
 
     def answered(chosen: str | None) -> None:

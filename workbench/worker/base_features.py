@@ -23,6 +23,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import AVERAGE, FEATURES
 from workbench.files import write_atomic
 from workbench.machine.backends import chosen_backend
+from workbench.messages import tr
 from workbench.worker.jobs import JobEvents
 from workbench.worker.startup import claim_device, start_keras
 
@@ -76,7 +77,7 @@ def _compute(
     weights: Path | None,
     events: JobEvents,
 ) -> list[np.memmap[Any, Any]]:
-    events("start Keras", 0, 0)
+    events(tr("start Keras"), 0, 0)
     device = start_keras(spec.training.deterministic)
     from workbench.training.features import make_feature_store
     from workbench.training.models import build_network

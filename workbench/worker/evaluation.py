@@ -50,7 +50,10 @@ def evaluate_run(request: Request, events: JobEvents) -> dict[str, Any]:
         others = [name for name, indices in data.rows.items() if len(indices)]
         raise UserError(
             tr("The run has no {split} images.", split=split),
-            tr("Choose others: {others}", others=" or ".join(f"--split {name}" for name in others)),
+            tr(
+                "Choose others: {others}",
+                others=tr(" or ").join(f"--split {name}" for name in others),
+            ),
         )
     shift, mirror = request["shift"], wants_mirror(request, loaded)
     evaluation = evaluate_split(loaded, data, prepared, split, shift, mirror, events)
@@ -113,7 +116,7 @@ def export(request: Request, events: JobEvents) -> dict[str, Any]:
     np.save(request["answers"], expected)
     folder = Path(request["folder"])
     for name in request["formats"]:
-        events.send("progress", phase=f"write {name}", done=0, total=0)
+        events.send("progress", phase=tr("write {name}", name=name), done=0, total=0)
         export_model(name, loaded, folder)
     for name, content in metadata_files(loaded).items():
         write_atomic(folder / name, content)

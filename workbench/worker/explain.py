@@ -8,6 +8,7 @@ filters a `pattern` each, as it is finished. Pictures in events are PNGs in base
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.messages import tr
 from workbench.runs.folder import safe_stem
 from workbench.worker.jobs import JobEvents, Request
 from workbench.worker.startup import claim_device, start_keras
@@ -35,7 +36,7 @@ def explain(request: Request, events: JobEvents) -> dict[str, Any]:
     if request.get("out"):  # before anything is computed
         check_output_path(Path(request["out"]))
     claim_device()
-    events.send("progress", phase="load the network", done=0, total=0)
+    events.send("progress", phase=tr("load the network"), done=0, total=0)
     start_keras(deterministic=True)  # the same seed draws the same pattern
     from workbench.evaluation.model_file import load_model
 
@@ -119,11 +120,23 @@ def _filters(loaded: "LoadedModel", request: Request, events: JobEvents) -> dict
         }
         events.send("pattern", **fields)
     picture = tile_images(pictures)
-    number = f"{len(filters)} of {count} filters" if len(filters) < count else f"{count} filters"
+    number = (
+        tr("{filters} of {count} filters", filters=len(filters), count=count)
+        if len(filters) < count
+        else tr("{count} filters", count=count)
+    )
     return {
         "layer": layer,
         "out": _save(request, picture, layer),
-        "words": [f"{layer}: {number}, {steps} steps up from grey noise, seed {seed}"],
+        "words": [
+            tr(
+                "{layer}: {number}, {steps} steps up from grey noise, seed {seed}",
+                layer=layer,
+                number=number,
+                steps=steps,
+                seed=seed,
+            )
+        ],
         "preview": encode_base64(picture),
     }
 

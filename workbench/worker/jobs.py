@@ -110,7 +110,7 @@ def failure_fields(error: Exception) -> dict[str, str]:
         return {"kind": error.kind, "message": error.message, "hint": error.hint}
     message, hint = describe_failure(error)
     if ran_out_of_memory(error):
-        hint = "Another program may use it: workbench check --watch. Then: workbench resume RUN"
+        hint = tr("Another program may use it: workbench check --watch. Then: workbench resume RUN")
         return {"kind": "memory", "message": message, "hint": hint}
     return {"kind": "disk" if _is_disk_error(error) else "error", "message": message, "hint": hint}
 
@@ -119,14 +119,14 @@ def describe_failure(error: Exception) -> tuple[str, str]:
     """Describe an error to a person: a message and a hint, which may be empty."""
     if _is_disk_error(error):
         name = getattr(error, "filename", None)
-        place = f" at {safe_text(name, 1000)}" if name else ""
+        place = " " + tr("at {name}", name=safe_text(name, 1000)) if name else ""
         return (
             tr(
                 "The disk could not be written{place}: {reason}. Everything saved before is kept.",
                 place=place,
                 reason=_reason(error),
             ),
-            "Make room, or fix the permissions, then continue: workbench resume RUN",
+            tr("Make room, or fix the permissions, then continue: workbench resume RUN"),
         )
     if isinstance(error, UnicodeEncodeError):
         return describe_unencodable(error)

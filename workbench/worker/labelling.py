@@ -20,6 +20,7 @@ from workbench.datasets.names import natural_sorted
 from workbench.datasets.prepare import prepare_from_manifest
 from workbench.datasets.unlabelled import UnlabelledImages, prepare_unlabelled
 from workbench.experiment.toml import read_spec
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
@@ -176,7 +177,11 @@ def solve_head(known: KnownImages, rows: Sequence[ImageRecord], progress: Progre
     )
     with on_one_thread(examples):
         found = solve_classifier(
-            examples, "ridge", FOLDS, SEED, lambda done, of: progress("solve the head", done, of)
+            examples,
+            "ridge",
+            FOLDS,
+            SEED,
+            lambda done, of: progress(tr("solve the head"), done, of),
         )
     accuracy = float(found.correct[: known.own].mean())
     return Head(found.kernel, found.bias, classes, len(fitted), accuracy)

@@ -38,7 +38,10 @@ def measure_curve(request: Request, events: JobEvents) -> dict[str, Any]:
     examples = Examples([of_run.features], data.labels, data.classes, np.ones(everything))
     with on_one_thread(examples):
         found = measure_learning_curve(
-            examples, of_run.groups, SEED, lambda done, total: events("learning curve", done, total)
+            examples,
+            of_run.groups,
+            SEED,
+            lambda done, total: events(tr("learning curve"), done, total),
         )
     if len(found.images) < 2:
         raise UserError(

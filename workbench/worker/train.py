@@ -160,7 +160,7 @@ class TrainJob:
         check_monitor(spec, data)
         check_space(self.folder, spec, data.classes)
         self._claim_device(spec)
-        self._progress("start Keras", 0, 0)
+        self._progress(tr("start Keras"), 0, 0)
         device = start_keras(spec.training.deterministic, spec.training.devices)
         from workbench.training.backend import describe_settings
 

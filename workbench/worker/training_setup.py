@@ -110,11 +110,13 @@ class TrainingSetup:
         if benchmark is None or benchmark.kind != self.device.kind:
             if self.device.count > 1:
                 return None
-            self.progress("measure this machine, once", 0, 0)
+            self.progress(tr("measure this machine, once"), 0, 0)
             try:
                 benchmark = _measure(self.device)
             except Exception as error:  # an estimate is no reason to end a training
-                self.notice(f"The machine could not be measured: {safe_text(error)}.")
+                self.notice(
+                    tr("The machine could not be measured: {error}.", error=safe_text(error))
+                )
                 return None
             if not self.spec.training.deterministic:  # which slows down some operations
                 with suppress(OSError):
@@ -146,7 +148,7 @@ def make_training_setup(request: Request, events: JobEvents) -> tuple[TrainingSe
     Raises:
         UserError: Images, weights or the GPU are not available.
     """
-    spec = parse_spec(request["spec"], "the request")
+    spec = parse_spec(request["spec"], tr("the request"))
     check_before_training(spec)
     weights = base_weights(spec, events, events.notice)
     workspace = Workspace(Path(request["workspace"]))
@@ -158,7 +160,7 @@ def make_training_setup(request: Request, events: JobEvents) -> tuple[TrainingSe
     data = training_data(prepared.rows, prepared.labels, prepared.pack)
     check_monitor(spec, data)
     claim_device(spec.training.gpu)
-    events("start Keras", 0, 0)
+    events(tr("start Keras"), 0, 0)
     device = start_keras(spec.training.deterministic)
     setup = TrainingSetup(spec, prepared, data, weights, device, events, events.notice)
     return setup, Path(request["scratch"])
@@ -262,23 +264,37 @@ def data_warnings(
     test_images = plural(len(data.rows["test"]), "test image")
     if leaked := leaks.get("leaked"):
         yield (
-            f"{leaked:,} of {test_images} are training images "
-            "too: the test accuracy will be too good. `workbench data scan` names them."
+            tr(
+                "{leaked:,} of {test_images} are training images too: the test accuracy "
+                "will be too good. `workbench data scan` names them.",
+                leaked=leaked,
+                test_images=test_images,
+            )
         )
     if near := leaks.get("near_leaked"):
         yield (
-            f"{near:,} of {test_images} look nearly the same as "
-            "training images: the test accuracy may be too good. `workbench data scan` names them."
+            tr(
+                "{near:,} of {test_images} look nearly the same as training images: the "
+                "test accuracy may be too good. `workbench data scan` names them.",
+                near=near,
+                test_images=test_images,
+            )
         )
     if spec.data.split.validation and not len(data.rows["validation"]):
         yield (
-            "There are no validation images: nothing can stop early, and the last epoch's "
-            "weights are kept."
+            tr(
+                "There are no validation images: nothing can stop early, and the last "
+                "epoch's weights are kept."
+            )
         )
     if data.images.nbytes > memory and spec.training.shuffle == "images":
         yield (
-            f"The pack ({format_bytes(data.images.nbytes)}) is larger than the free memory "
-            f"({format_bytes(memory)}), so every epoch reads it from the disk, ahead of training. "
-            "If reading is slower than training, on a hard disk or over a network, "
-            "start again with --set training.shuffle=blocks."
+            tr(
+                "The pack ({nbytes}) is larger than the free memory ({memory}), so every "
+                "epoch reads it from the disk, ahead of training. If reading is slower "
+                "than training, on a hard disk or over a network, start again with --set "
+                "training.shuffle=blocks.",
+                nbytes=format_bytes(data.images.nbytes),
+                memory=format_bytes(memory),
+            )
         )

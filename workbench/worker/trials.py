@@ -60,7 +60,7 @@ def learn(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     weights = _weights(spec, progress)
     data = part_of_source(spec.data, scratch, progress)
     claim_device()
-    progress("start Keras", 0, 0)
+    progress(tr("start Keras"), 0, 0)
     device = start_keras()
     from workbench.evaluation.lessons import (
         LessonSetup,
@@ -115,7 +115,7 @@ def _weights(spec: ExperimentSpec, progress: Progress) -> Path | None:
     try:
         return base_weights(spec, progress, notice=lambda message: None)
     except UserError as error:
-        hint = "Random weights would not show what this lesson is about (--weights random)."
+        hint = tr("Random weights would not show what this lesson is about (--weights random).")
         raise UserError(error.message, f"{error.hint}\n{hint}".strip()) from None
 
 

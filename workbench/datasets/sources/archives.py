@@ -143,7 +143,7 @@ def _unpack_zip(archive: Path, target: _Target, progress: Progress) -> None:
                 with opened.open(member) as content:
                     target.add(member.filename, content, member.file_size)
             done += member.compress_size
-            progress(f"unpack {archive.name}", done, total)
+            progress(tr("unpack {archive}", archive=archive.name), done, total)
 
 
 def _refuse_overlaps(archive: Path, members: list[zipfile.ZipInfo]) -> None:
@@ -165,7 +165,7 @@ def _unpack_tar(archive: Path, target: _Target, progress: Progress) -> None:
                 target.add(member.name, content, member.size)
             else:
                 raise _refused(archive, member.name, tr("is a link or a device"))
-            progress(f"unpack {archive.name}", raw.tell(), total)
+            progress(tr("unpack {archive}", archive=archive.name), raw.tell(), total)
 
 
 def open_tar(raw: BinaryIO) -> tarfile.TarFile:

@@ -217,7 +217,7 @@ def fetch(
     if name not in catalogue:
         raise UserError(
             tr("There is no data set '{name}' in the catalogue.", name=safe_text(name)),
-            f"Choose {format_choices(sorted(catalogue))}.",
+            tr("Choose {catalogue}.", catalogue=format_choices(sorted(catalogue))),
         )
     entry = catalogue[name]
     home = workspace.data / name
@@ -228,7 +228,7 @@ def fetch(
     downloads = home / "download"
     with disk_errors(home, tr("Finished downloads are kept.")):
         home.mkdir(parents=True, exist_ok=True)
-        with locked(home / ".fetch.lock", f"fetching {name}"):
+        with locked(home / ".fetch.lock", tr("fetching {name}", name=name)):
             if source.exists():  # finished by another process just before
                 return _finished(result, source)
             files = [

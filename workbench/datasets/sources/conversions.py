@@ -95,11 +95,11 @@ def convert_fashion(files: Sequence[Path], into: Path, progress: Progress) -> No
     for done, (key, file) in enumerate(
         zip(("x_train", "y_train", "x_test", "y_test"), files, strict=True)
     ):
-        progress("convert fashion-mnist", done, len(files))
+        progress(tr("convert fashion-mnist"), done, len(files))
         with archives.damage_errors(file), gzip.open(file) as stream:
             arrays[key] = read_idx(cast(BinaryIO, stream), file.name)
     _save(into / "fashion-mnist.npz", arrays, FASHION_CLASSES)
-    progress("convert fashion-mnist", len(files), len(files))
+    progress(tr("convert fashion-mnist"), len(files), len(files))
 
 
 def convert_cifar(files: Sequence[Path], into: Path, progress: Progress) -> None:
@@ -121,9 +121,12 @@ def convert_cifar(files: Sequence[Path], into: Path, progress: Progress) -> None
                     )
                 stream = opened.extractfile(member)
                 found[name] = _cifar_batch(stream.read() if stream else b"", name)
-                progress("convert cifar-10", len(found), len(batches))
+                progress(tr("convert cifar-10"), len(found), len(batches))
     if missing := [name for name in batches if name not in found]:
-        raise UserError(f"{archive.name} lacks {', '.join(missing)}.", _AGAIN)
+        raise UserError(
+            tr("{archive} lacks {missing}.", archive=archive.name, missing=", ".join(missing)),
+            _AGAIN,
+        )
     images, labels = zip(*(found[name] for name in batches), strict=True)
     arrays = {
         "x_train": np.concatenate(images[:5]),
@@ -265,13 +268,13 @@ def write_digits(files: Sequence[Path], into: Path, progress: Progress) -> None:
         UserError: Scikit-learn is missing or broken.
         OSError: The disk is full or cannot be written.
     """
-    progress("load the digits", 0, 0)
+    progress(tr("load the digits"), 0, 0)
     images, labels = _load_digits()
     for label in range(10):
         (into / str(label)).mkdir()
     for number, (ink, label) in enumerate(zip(images, labels, strict=True)):
         enlarge_digit(ink).save(into / str(label) / f"digit-{number:04d}.png")
-        progress("write the digits", number + 1, len(labels))
+        progress(tr("write the digits"), number + 1, len(labels))
 
 
 def enlarge_digit(ink: np.ndarray) -> Image.Image:
@@ -305,10 +308,16 @@ def _load_digits() -> tuple[np.ndarray, np.ndarray]:
                 timeout=_LOAD_SECONDS,
             )
         except subprocess.TimeoutExpired as error:
-            raise _unavailable(f"it did not load within {_LOAD_SECONDS} seconds") from error
+            raise _unavailable(
+                tr("it did not load within {load_seconds} seconds", load_seconds=_LOAD_SECONDS)
+            ) from error
         if process.returncode != 0:
             lines = process.stderr.strip().splitlines()
-            raise _unavailable(lines[-1] if lines else f"it ended with code {process.returncode}")
+            raise _unavailable(
+                lines[-1]
+                if lines
+                else tr("it ended with code {returncode}", returncode=process.returncode)
+            )
         with np.load(arrays, allow_pickle=False) as loaded:
             return loaded["images"], loaded["labels"]
 

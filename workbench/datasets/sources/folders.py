@@ -48,6 +48,7 @@ from workbench.datasets.sources.source import (
 )
 from workbench.datasets.sources.walk import Walk
 from workbench.errors import UserError
+from workbench.experiment.facts import count_images
 from workbench.messages import tr
 from workbench.text import plural, safe_text
 
@@ -251,12 +252,17 @@ def _known_labels(items: list[Item], known: set[str], skipped: SkippedFiles) -> 
             foreign[key] = foreign.get(key, 0) + 1
     by_key = {label_key(label): label for label in known}
     for (split, label), count in sorted(foreign.items()):
-        message = (
-            f"{plural(count, f'{split} image')} of {safe_text(label)} left out: "
-            "no training image has this label."
+        message = tr(
+            "{images} of {label} left out: no training image has this label.",
+            images=count_images(count, split) if split else plural(count, "image"),
+            label=safe_text(label),
         )
         if other := by_key.get(label_key(label)):
-            message += f" {safe_text(other)} differs from it {ONLY_SPELLING}; give both one name."
+            message += " " + tr(
+                "{other} differs from it {only_spelling}; give both one name.",
+                other=safe_text(other),
+                only_spelling=ONLY_SPELLING,
+            )
             skipped.warnings.append(SourceWarning(LABELS, message))
         else:
             skipped.notes.append(message)
@@ -281,7 +287,9 @@ def _flat_names(here: Folder, labels: dict[str, str], skipped: SkippedFiles) -> 
     _skip_others(here, set(), skipped)
     if all(split_name(label) for label in labels.values()):  # train_1.jpg, test_1.jpg
         found = format_examples(sorted(set(labels.values())))
-        message = f"The labels, {found}, are names of splits; if so, the classes are unknown."
+        message = tr(
+            "The labels, {found}, are names of splits; if so, the classes are unknown.", found=found
+        )
         skipped.warnings.append(SourceWarning(LAYOUT, message))
     if named := splits_in_names(set(labels.values())):  # train_cat.0.jpg, test_cat.7.jpg, ...
         items = [Item(image, named[label][1], named[label][0]) for image, label in labels.items()]
@@ -323,9 +331,10 @@ def _skip_others(here: Folder, used: set[str], skipped: SkippedFiles) -> None:
         others = others_below(here.path / name, skipped.walk, f"{here.below(name)}/")
         skipped.others += others
         if other_images(others) or any(not file_kind(path) for path in others):
-            message = (
-                f"{safe_text(here.below(name))} holds no image that can be read, so it is not a "
-                f"class: {format_kinds(others)}."
+            message = tr(
+                "{below} holds no image that can be read, so it is not a class: {others}.",
+                below=safe_text(here.below(name)),
+                others=format_kinds(others),
             )
             skipped.warnings.append(SourceWarning(NOT_READ, message, tuple(others)))
         else:

@@ -69,7 +69,7 @@ class SkippedFiles:
         """Count a file."""
         self.seen += 1
         if self.seen % _PROGRESS_EVERY == 0:
-            self.progress("look through the folder", self.seen, 0)
+            self.progress(tr("look through the folder"), self.seen, 0)
 
     def all_notes(self) -> tuple[str, ...]:
         """Return sentences about everything that is not an image of the data set."""
@@ -116,7 +116,7 @@ def format_kinds(paths: Sequence[str]) -> str:
         kinds[file_kind(path)] += 1
     often = sorted(kinds, key=lambda kind: (-kinds[kind], kind))
     parts = [
-        plural(kinds[kind], f"{safe_text(kind)} file")
+        _count_kind(kinds[kind], kind)
         if kind
         else plural(kinds[kind], "file without an extension", "files without an extension")
         for kind in often[:_MAX_KINDS]
@@ -125,6 +125,14 @@ def format_kinds(paths: Sequence[str]) -> str:
         parts.append(plural(rest, "file of other kinds", "files of other kinds"))
     hints = dict.fromkeys(hint for kind in often if (hint := how_to_read(kind)))
     return ". ".join([f"{', '.join(parts)} ({format_examples(sorted(paths))})", *hints])
+
+
+def _count_kind(count: int, kind: str) -> str:
+    """Return 1 .heic file, 5 .heic files."""
+    kind = safe_text(kind)
+    if count == 1:
+        return tr("1 {kind} file", kind=kind)
+    return tr("{count:,} {kind} files", count=count, kind=kind)
 
 
 def other_images(paths: Iterable[str]) -> list[str]:
@@ -289,10 +297,10 @@ def nothing_fits(here: Folder, walk: Walk) -> UserError:
         if here.others
         else "",
     ]
-    contents = " and ".join(part for part in found if part)
-    what = f"holds {contents}, but no images" if contents else "is empty"
+    contents = tr(" and ").join(part for part in found if part)
+    what = tr("holds {contents}, but no images", contents=contents) if contents else tr("is empty")
     if others := other_images(others_below(here.path, walk)):
-        what += f" that can be read: {format_kinds(others)}"
+        what += " " + tr("that can be read: {others}", others=format_kinds(others))
     return UserError(
         tr("The folder {here_path} {what}.", here_path=safe_text(here.path), what=what), ACCEPTED
     )

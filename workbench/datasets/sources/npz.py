@@ -159,7 +159,7 @@ class NpzImages(SourceImages):
 
     def describe(self, path: str) -> str:
         """See `SourceImages.describe`."""
-        return f"{safe_text(path)} of {safe_text(self.path)}"
+        return tr("{path} of {path_2}", path=safe_text(path), path_2=safe_text(self.path))
 
 
 class _Part:
@@ -190,7 +190,15 @@ def _labels(path: Path, key: str, values: np.ndarray, names: np.ndarray | None) 
     if values.ndim == 2 and values.shape[1] == 1:  # as Keras's CIFAR-10 has them
         values = values[:, 0]
     if values.ndim != 1 or values.dtype.kind not in "iuU":
-        raise _wrong(path, f"{key} is {values.dtype}, {values.shape}")
+        raise _wrong(
+            path,
+            tr(
+                "{key} is {dtype}, {values_shape}",
+                key=key,
+                dtype=values.dtype,
+                values_shape=values.shape,
+            ),
+        )
     if names is None or values.dtype.kind == "U":
         return _texts(path, key, values)
     if names.ndim != 1 or (values.size and not 0 <= values.min() <= values.max() < len(names)):

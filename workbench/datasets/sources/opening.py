@@ -152,7 +152,9 @@ def _read_file(path: Path, skipped: SkippedFiles) -> Source:
         return read_csv_table(path, skipped)
     if path.suffix.lower() == ".npz":
         return read_npz(path, skipped)
-    what = "is a single image" if is_image(path.name) else "is neither a CSV nor an npz file"
+    what = (
+        tr("is a single image") if is_image(path.name) else tr("is neither a CSV nor an npz file")
+    )
     raise UserError(
         tr("{path} {what}, so it gives no images with labels.", path=safe_text(path), what=what),
         ACCEPTED,
@@ -171,7 +173,7 @@ def _drop_incomplete_split(items: tuple[Item, ...], skipped: SkippedFiles) -> tu
 
 def _similar(groups: list[tuple[str, ...]]) -> str:
     """Return the warning about labels that look the same."""
-    first = "; ".join(" and ".join(safe_text(label, 60) for label in g) for g in groups[:3])
+    first = "; ".join(tr(" and ").join(safe_text(label, 60) for label in g) for g in groups[:3])
     more = f"; and {len(groups) - 3:,} more" if len(groups) > 3 else ""
     return tr(
         "Labels that differ {only_spelling} are trained as different "

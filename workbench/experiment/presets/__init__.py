@@ -226,7 +226,7 @@ def recommend(facts: DataFacts) -> Recommendation:
                 rarest=rarest,
             ),
         )
-    much = "few" if facts.smallest_class < FEW_A_CLASS else "not many"
+    much = tr("few") if facts.smallest_class < FEW_A_CLASS else tr("not many")
     return Recommendation(
         "linear-probe",
         tr(

@@ -95,13 +95,13 @@ def _oldest_needed(facts: Facts) -> str:
 def _no_uvm(system: System, missing: bool, error: str) -> Finding:
     load = "sudo modprobe nvidia_uvm"
     if system.container:
-        remedy = f"on the host: {load}, then recreate the container"
+        remedy = tr("on the host: {load}, then recreate the container", load=load)
     elif missing:
         remedy = load
     else:  # loaded already, in a bad state
         remedy = f"sudo rmmod nvidia_uvm; {load}"
-    reported = f" (CUDA reports: {quote(error)})" if error else ""
-    seen = "/dev/nvidia-uvm is missing" if missing else "/dev/nvidia-uvm does not work"
+    reported = " " + tr("(CUDA reports: {quote})", quote=quote(error)) if error else ""
+    seen = tr("/dev/nvidia-uvm is missing") if missing else tr("/dev/nvidia-uvm does not work")
     return Finding(
         "no-uvm",
         what=tr("The driver lists the GPU, but {seen}{reported}.", seen=seen, reported=reported),

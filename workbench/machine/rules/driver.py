@@ -189,12 +189,16 @@ def _unknown(nvml: Nvml) -> Finding:
 
 def _container_without_gpu(container: Container, system: System) -> Finding:
     if container.gpu_device:
-        what = "has the GPU's device, but not the driver's libraries"
+        what = tr("has the GPU's device, but not the driver's libraries")
     else:
-        what = "was started without a GPU"
+        what = tr("was started without a GPU")
     count = system.nvidia_cards
-    seen = f"; {plural(count, 'GPU is', 'GPUs are')} visible in it" if count else ""
-    through = " with its driver in Windows" if system.virtual == "wsl2" else ""
+    seen = (
+        tr("; {gpus_are} visible in it", gpus_are=plural(count, "GPU is", "GPUs are"))
+        if count
+        else ""
+    )
+    through = " " + tr("with its driver in Windows") if system.virtual == "wsl2" else ""
     return Finding(
         "container-without-gpu",
         what=tr("This container{of_kind} {what}.", of_kind=_of_kind(container), what=what),
@@ -230,8 +234,8 @@ def _no_driver(nvml: Nvml, system: System) -> Finding:
             short=tr("no NVIDIA driver in Windows"),
         )
     count = system.nvidia_cards
-    found = "an NVIDIA GPU" if count == 1 else f"{count} NVIDIA GPUs"
-    state = "is not loaded" if nvml.error_code == NOT_LOADED else "is not installed"
+    found = tr("an NVIDIA GPU") if count == 1 else tr("{count} NVIDIA GPUs", count=count)
+    state = tr("is not loaded") if nvml.error_code == NOT_LOADED else tr("is not installed")
     return Finding(
         "no-driver",
         what=tr("This machine has {found}, but no driver for it.", found=found)
@@ -252,7 +256,7 @@ def _no_driver(nvml: Nvml, system: System) -> Finding:
 
 
 def _nvml_error(nvml: Nvml) -> Finding:
-    number = f", error {nvml.error_code}" if nvml.error_code else ""
+    number = tr(", error {error_code}", error_code=nvml.error_code) if nvml.error_code else ""
     return Finding(
         "nvml-error",
         what=tr(

@@ -31,7 +31,7 @@ from workbench.messages import tr
 WITHOUT_PATH = "env -u LD_LIBRARY_PATH workbench"
 INSTALL_GPU = {
     "jax": "pip install -U 'jax[cuda12]'",
-    "torch": "reinstall torch from its CUDA index: https://pytorch.org/get-started",
+    "torch": tr("reinstall torch from its CUDA index: https://pytorch.org/get-started"),
 }
 INSTALL = {
     "tensorflow": "pip install tensorflow",
@@ -133,7 +133,7 @@ def libraries(facts: Facts) -> Findings:
 
 def _cannot_be_loaded(libraries: list[Library]) -> str:
     first, more = libraries[0], len(libraries) - 1
-    others = f" (and {more} more)" if more else ""
+    others = " " + tr("(and {more} more)", more=more) if more else ""
     return tr(
         "{first_name}{others} cannot be loaded: {error}.",
         first_name=quote(first.name, 60),
@@ -168,7 +168,11 @@ def keras_settings(facts: Facts) -> Findings:
     """Find a settings file of Keras that prevents its import, or has no effect."""
     backends = facts.backends
     path = quote(backends.settings, 200)
-    remedy = f"mv {path} {path}.old" if shell_safe(path) == path else f"move {path} out of the way"
+    remedy = (
+        f"mv {path} {path}.old"
+        if shell_safe(path) == path
+        else tr("move {path} out of the way", path=path)
+    )
     if backends.fault and facts.framework is None:
         yield Finding(
             "keras-settings",
@@ -234,13 +238,14 @@ def backend_missing(facts: Facts) -> Findings:
         return
     name = quote(TITLES.get(chosen, chosen), 40)
     others = [TITLES[other] for other in installed if other in TITLES]
-    is_not = "is not installed" if chosen in INSTALL else "cannot train here"
+    is_not = tr("is not installed") if chosen in INSTALL else tr("cannot train here")
     by_file = place not in ("", VARIABLE, SETTING)
     yield Finding(
         "backend-missing",
         severity="broken",
         what=tr("Keras is set to train with {name}, which {is_not}.", name=name, is_not=is_not),
-        why=f"Installed: {join_names(others) or 'nothing that can train'}. "
+        why=tr("Installed: {value}.", value=join_names(others) or "nothing that can train")
+        + " "
         + _describe_place(place, by_file),
         remedy=_other_backend(facts, place, by_file),
         explains=NOT_STARTED,
@@ -269,7 +274,7 @@ def framework_silent(facts: Facts) -> Findings:
             what=tr("{title} ended {end} after its trial steps.", title=title, end=quote(end, 60)),
             why=tr("Training works; how long it takes may not be known."),
             remedy="workbench check",
-            short=f"{title} ended {quote(end, 60)}",
+            short=tr("{title} ended {quote}", title=title, quote=quote(end, 60)),
         )
 
 
@@ -312,16 +317,16 @@ def _not_started(facts: Facts, went: ProbeOutcome) -> Finding:
         went = went.model_copy(update={"status": "garbled"})
     title = framework_title(facts)
     if "SIGILL" in went.detail:
-        why = f"{title} was built for CPUs with AVX, which this one lacks."
-        remedy = "use a machine whose CPU has AVX, or a package that was built for this CPU"
+        why = tr("{title} was built for CPUs with AVX, which this one lacks.", title=title)
+        remedy = tr("use a machine whose CPU has AVX, or a package that was built for this CPU")
     elif "SIGKILL" in went.detail:
-        why = "The system killed it, most often because memory ran out."
-        remedy = "free some memory, or request more, then: workbench check"
+        why = tr("The system killed it, most often because memory ran out.")
+        remedy = tr("free some memory, or request more, then: workbench check")
     elif went.status == "hung":
-        why = "A slow network folder or a GPU that does not respond can be the cause."
-        remedy = "CUDA_VISIBLE_DEVICES=-1 workbench check"
+        why = tr("A slow network folder or a GPU that does not respond can be the cause.")
+        remedy = tr("CUDA_VISIBLE_DEVICES=-1 workbench check")
     else:
-        why, remedy = "Nothing can be trained here until it starts.", reinstall(facts)
+        why, remedy = tr("Nothing can be trained here until it starts."), reinstall(facts)
     return Finding(
         f"framework-{went.status}",
         severity="broken",

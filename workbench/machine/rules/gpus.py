@@ -144,7 +144,9 @@ def hidden_gpus(facts: Facts) -> Findings:
     slurm = system_of(facts).slurm
     given_none = slurm is not None and slurm.job != "" and not slurm.gpus
     valid = ", ".join(str(gpu.index) for gpu in gpus)
-    named = f'"{quote(invalid, 60)}" names no GPU of this machine.' if invalid else ""
+    named = (
+        tr('"{quote}" names no GPU of this machine.', quote=quote(invalid, 60)) if invalid else ""
+    )
     yield Finding(
         "hidden-gpus",
         severity="note" if left else "warning",
@@ -156,12 +158,13 @@ def hidden_gpus(facts: Facts) -> Findings:
         ),
         why=tr("SLURM gave this job no GPU.")
         if given_none
-        else tr("{named} Valid here: {valid}.", named=named or "It names no GPU.", valid=valid),
+        else tr("{named} Valid here: {valid}.", named=named or tr("It names no GPU."), valid=valid),
         remedy=SLURM_GPU if given_none else "unset CUDA_VISIBLE_DEVICES",
         explains=frozenset() if left else frozenset({"framework-no-gpu", "cuda-init"}),
-        short="CUDA_VISIBLE_DEVICES hides "
+        short=tr("CUDA_VISIBLE_DEVICES hides")
+        + " "
         + (
-            "the GPU"
+            tr("the GPU")
             if len(gpus) == 1
             else tr("{hidden} of {gpus_count} GPUs", hidden=hidden, gpus_count=len(gpus))
         ),
@@ -219,22 +222,27 @@ def gpu_too_old(facts: Facts) -> Findings:
     others = [gpu for gpu in seen if gpu not in old]
     # A run chooses the freest GPU by default, whatever its age.
     works = bool(working_gpus(facts)) and auto_gpu(facts) not in old
-    too_old = "the GPU is too old for TensorFlow"
+    too_old = tr("the GPU is too old for TensorFlow")
     if old:
         oldest = min(gpu.compute_capability or OLDEST_CAPABILITY for gpu in old)
         short = too_old
-        what = (
-            f"{gpu_labels(old)}: too old for TensorFlow, which needs compute capability 6.0 or "
-            f"newer; this is {oldest[0]}.{oldest[1]}."
+        what = tr(
+            "{gpu_labels}: too old for TensorFlow, which needs compute capability 6.0 "
+            "or newer; this is {oldest}.{oldest_2}.",
+            gpu_labels=gpu_labels(old),
+            oldest=oldest[0],
+            oldest_2=oldest[1],
         )
     else:
         message = ignored[ignored.index("Ignoring visible gpu") :]
-        short = too_old if "capability" in message.split(")")[-1] else "TensorFlow ignores the GPU"
-        what = f"TensorFlow ignores a GPU: {quote(message, 200)}."
+        short = (
+            too_old if "capability" in message.split(")")[-1] else tr("TensorFlow ignores the GPU")
+        )
+        what = tr("TensorFlow ignores a GPU: {quote}.", quote=quote(message, 200))
     remedy = (
-        f"train on another GPU: --gpu {others[0].index}"
+        tr("train on another GPU: --gpu {index}", index=others[0].index)
         if old and others
-        else "continue on the CPU: --gpu none"
+        else tr("continue on the CPU: --gpu none")
     )
     yield Finding(
         "gpu-too-old",

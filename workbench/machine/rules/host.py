@@ -50,7 +50,9 @@ def silent_probes(facts: Facts) -> Findings:
             if hangs
             else tr("Its results are missing here."),
             remedy=tr("use --workspace on a local disk") if hangs else "workbench check",
-            short=tr("a file system does not respond") if hangs else f"{subject.lower()} failed",
+            short=tr("a file system does not respond")
+            if hangs
+            else tr("{subject} failed", subject=subject.lower()),
         )
 
 
@@ -161,7 +163,7 @@ def slurm(facts: Facts) -> Findings:
             why=tr(
                 "A run that SLURM ends can be resumed in a later job, from its last checkpoint."
             ),
-            remedy="workbench resume, in the next job",
+            remedy=tr("workbench resume, in the next job"),
         )
     elif not nvml_gpus(facts) and not working_gpus(facts):
         yield Finding(
@@ -189,7 +191,7 @@ def terminal(facts: Facts) -> Findings:
                 least_rows=rows,
             ),
             why=tr("Some lines will be cut."),
-            remedy="make the window larger",
+            remedy=tr("make the window larger"),
         )
     if found.interactive and not found.utf8:
         yield Finding(

@@ -129,21 +129,25 @@ def _holders(processes: tuple[GpuProcess, ...]) -> str:
     if not processes:
         return tr("by processes that cannot be seen from here")
     largest = sorted(processes, key=lambda process: -(process.memory or 0))
-    more = [f"{len(largest) - 3} more"] if len(largest) > 3 else []
+    more = [tr("{largest} more", largest=len(largest) - 3)] if len(largest) > 3 else []
     return "by " + ", ".join([*(_holder(process) for process in largest[:3]), *more])
 
 
 def _holder(process: GpuProcess) -> str:
     user = "you" if process.own else safe_text(process.user, 40)
     who = ", ".join(word for word in (user, safe_text(process.name, 60)) if word)
-    held = f" with {format_gib(process.memory)}" if process.memory is not None else ""
+    held = (
+        " " + tr("with {memory}", memory=format_gib(process.memory))
+        if process.memory is not None
+        else ""
+    )
     return f"PID {process.pid}{f' ({who})' if who else ''}{held}"
 
 
 def _other_gpu(gpu: Gpu, freest: Gpu) -> str:
-    wait = "`workbench check --watch` shows when it is free"
+    wait = tr("`workbench check --watch` shows when it is free")
     if freest == gpu:
-        return f"wait: {wait}"
+        return tr("wait: {wait}", wait=wait)
     return tr("choose another GPU: --gpu {index}; or wait: {wait}", index=freest.index, wait=wait)
 
 
@@ -206,7 +210,7 @@ def framework_no_gpu(facts: Facts) -> Findings:
     if facts.framework is None or not facts.framework.devices or facts.framework.gpus:
         return
     seen = join_names([f"GPU {gpu.index}" for gpu in seen_gpus(facts)])
-    although = f", although the driver lists {seen}" if seen else ""
+    although = tr(", although the driver lists {seen}", seen=seen) if seen else ""
     reason, title = _reason(framework_stderr(facts)), framework_title(facts)
     yield Finding(
         "framework-no-gpu",

@@ -38,7 +38,7 @@ def libdevice(facts: Facts) -> Findings:
     compiler = missing_wheels(facts) == [NVCC] and all(failure.jit for failure in failed)
     if not failed or not (reported or compiler) or backend(facts) != "tensorflow":
         return
-    flags = "set XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR, the folder that holds nvvm/libdevice"
+    flags = tr("set XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR, the folder that holds nvvm/libdevice")
     install = f"pip install {NVCC}"
     yield Finding(
         "libdevice",

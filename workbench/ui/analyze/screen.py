@@ -55,11 +55,17 @@ class AnalyzeScreen(WorkbenchScreen):
             tooltip=tr("Threshold higher"),
         ),
         Binding(
-            "z", "zoom", "Zoom", id="threshold.zoom", tooltip=tr("the curves or the histogram")
+            "z", "zoom", tr("Zoom"), id="threshold.zoom", tooltip=tr("the curves or the histogram")
         ),
-        Binding("w", "measure", "Measure", id="curve.measure", tooltip=tr("the learning curve")),
         Binding(
-            "v", "next_view", "View", id="analyze.view", tooltip=tr("calibration, learning curve")
+            "w", "measure", tr("Measure"), id="curve.measure", tooltip=tr("the learning curve")
+        ),
+        Binding(
+            "v",
+            "next_view",
+            tr("View"),
+            id="analyze.view",
+            tooltip=tr("calibration, learning curve"),
         ),
     ]
 
@@ -91,8 +97,10 @@ class AnalyzeScreen(WorkbenchScreen):
         """Return the run's name and what is analyzed."""
         text = Text.assemble((safe_text(self._view.name, 40), "bold"))
         if self._curve_shown:
-            return text.append("  learning curve").append(tr("   on all of its images"), "dim")
-        return text.append("  calibration").append(
+            return text.append("  " + tr("learning curve")).append(
+                tr("   on all of its images"), "dim"
+            )
+        return text.append("  " + tr("calibration")).append(
             tr("   on the images it was evaluated on"), "dim"
         )
 

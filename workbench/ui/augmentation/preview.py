@@ -71,7 +71,12 @@ def describe_setting(key: str) -> str:
     """Return what a key does, and its bounds."""
     text, schema = describe_key(TABLE + key), key_schema(TABLE + key)
     if "maximum" in schema:
-        return f"{text}; {schema['minimum']:g} to {schema['maximum']:g}"
+        return tr(
+            "{text}; {minimum:g} to {maximum:g}",
+            text=text,
+            minimum=schema["minimum"],
+            maximum=schema["maximum"],
+        )
     return text
 
 
@@ -130,7 +135,13 @@ class AugmentationSettings:
                 "strategies have their own.",
                 preset=preset,
             )
-        text = f"{preset} has no augmentation of its own: kept for it, these settings "
+        text = (
+            tr(
+                "{preset} has no augmentation of its own: kept for it, these settings",
+                preset=preset,
+            )
+            + " "
+        )
         base = self.spec.base
         if base and not base.views:
             return tr(

@@ -20,7 +20,7 @@ from workbench.experiment.augmentation import AugmentationSpec
 from workbench.experiment.presets import BOOK_AUGMENTATION
 from workbench.messages import tr
 from workbench.render.strategy import format_key_value
-from workbench.text import format_shape, safe_text
+from workbench.text import format_shape, pad_cells, safe_text
 from workbench.ui.augmentation.preview import (
     KEYS,
     TABLE,
@@ -44,7 +44,7 @@ DONE_HINT = tr("enter keeps the settings in the experiment and goes back; so doe
 class SettingList(OptionList):
     """A list that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Type")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", tr("Type"))]
 
 
 class AugmentationScreen(WorkbenchScreen):
@@ -63,14 +63,22 @@ class AugmentationScreen(WorkbenchScreen):
     CONCEPTS = ("augmentation", "mixing", "overfitting", "batches")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "plus,right,equals_sign", "step(1)", "Value", key_display="+/-", id="augmentation.more"
+            "plus,right,equals_sign",
+            "step(1)",
+            tr("Value"),
+            key_display="+/-",
+            id="augmentation.more",
         ),
         Binding("minus,left", "step(-1)", show=False, id="augmentation.less"),
-        Binding("b", "book", "Book", id="augmentation.book", tooltip=tr("the book's own values")),
+        Binding(
+            "b", "book", tr("Book"), id="augmentation.book", tooltip=tr("the book's own values")
+        ),
         Binding("r", "redraw", tr("Draw again"), id="augmentation.redraw"),
-        Binding("i", "image", "Image", id="augmentation.image", tooltip=tr("another of the class")),
-        Binding("L", "label", "Label", key_display="L", id="augmentation.label"),
-        Binding("0", "off", "Off", id="augmentation.off"),
+        Binding(
+            "i", "image", tr("Image"), id="augmentation.image", tooltip=tr("another of the class")
+        ),
+        Binding("L", "label", tr("Label"), key_display="L", id="augmentation.label"),
+        Binding("0", "off", tr("Off"), id="augmentation.off"),
     ]
     CSS = f"""
     AugmentationScreen #image {{ height: 1; margin-bottom: 1; }}
@@ -177,7 +185,15 @@ class AugmentationScreen(WorkbenchScreen):
         label, paths = self._class
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(safe_text(sample.path.name, 24), style="bold")
-        text.append(f"  {safe_text(label, 14)} {self._number + 1} of {len(paths)}")
+        text.append(
+            "  "
+            + tr(
+                "{label} {number} of {paths}",
+                label=safe_text(label, 14),
+                number=self._number + 1,
+                paths=len(paths),
+            )
+        )
         text.append(f"   {size}", style="dim")
         last = self._first + VIEWS_SHOWN - 1
         return text.append(
@@ -251,7 +267,7 @@ class AugmentationScreen(WorkbenchScreen):
             value = settings.value(key)
             name = key.replace("_", " ")
             shown = "on" if value is True else format_key_value(value or "-")
-            text = Text(f"{name}{shown:>{LIST_WIDTH - len(name)}}", no_wrap=True)
+            text = Text(name + pad_cells(shown, LIST_WIDTH - len(name), "r"), no_wrap=True)
             if value and key != "fill":
                 text.stylize(f"bold {accent}", len(name))
             options.replace_option_prompt_at_index(number, text)

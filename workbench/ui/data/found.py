@@ -28,7 +28,7 @@ from workbench.experiment.sections import DataSpec
 from workbench.messages import tr
 from workbench.render.half_blocks import read_picture
 from workbench.render.marks import bar
-from workbench.text import format_bytes, format_shape, plural, safe_text
+from workbench.text import format_bytes, format_shape, pad_cells, plural, safe_text
 from workbench.ui.base import BaseApp
 from workbench.ui.data.panes import FindingList, SplitField
 from workbench.ui.widgets.picture import Picture
@@ -39,7 +39,7 @@ NAME, BAR = 16, 8  # cells
 THUMBS_ACROSS = 4
 _OWN = tr("the base has its own instead of 1/255")
 _MIN_ROWS = 3  # cells of the lowest thumbnail that shows anything
-_SHORT = {"train": "train", "validation": "val", "test": "test", UNSPLIT: "images"}
+_SHORT = {"train": "train", "validation": "val", "test": tr("test"), UNSPLIT: "images"}
 
 
 @dataclass(frozen=True)
@@ -70,26 +70,45 @@ def image_steps(path: Path, data: DataSpec) -> ImageSteps:
     try:
         size = path.stat().st_size
         with open_image(path) as (opened, header):
-            steps.append(ImageStep("read", f"{format_bytes(size)} of {header.format}"))
+            steps.append(
+                ImageStep(
+                    tr("read"),
+                    tr("{size} of {format}", size=format_bytes(size), format=header.format),
+                )
+            )
             found = decode_opened(opened, header)
         if isinstance(found, SixteenBitImage):
             values = found.values()
-            steps.append(ImageStep("decode", f"{_size(values)} uint16", _range(values)))
+            steps.append(
+                ImageStep(tr("decode"), tr("{values} uint16", values=_size(values)), _range(values))
+            )
             image = found.for_display()
         else:
             image = found
         whole = np.asarray(image)
-        name = "scale" if isinstance(found, SixteenBitImage) else "decode"
-        steps.append(ImageStep(name, f"{_size(whole)} uint8", _range(whole)))
+        name = tr("scale") if isinstance(found, SixteenBitImage) else tr("decode")
+        steps.append(ImageStep(name, tr("{whole} uint8", whole=_size(whole)), _range(whole)))
         array = to_array(image, data.image_size, data.channels, data.resize)
         if _size(array) != _size(whole):
-            steps.append(ImageStep("resize", f"{format_shape(array.shape)} uint8", _range(array)))
+            steps.append(
+                ImageStep(
+                    tr("resize"),
+                    tr("{array_shape} uint8", array_shape=format_shape(array.shape)),
+                    _range(array),
+                )
+            )
         numbers = array.astype(np.float32)
-        steps.append(ImageStep("float", f"{format_shape(array.shape)} float32", _range(numbers)))
-        steps.append(ImageStep("rescale", "all x 1/255", _range(numbers / np.float32(255))))
+        steps.append(
+            ImageStep(
+                tr("float"),
+                tr("{array_shape} float32", array_shape=format_shape(array.shape)),
+                _range(numbers),
+            )
+        )
+        steps.append(ImageStep(tr("rescale"), tr("all x 1/255"), _range(numbers / np.float32(255))))
     except (ImageError, OSError) as error:
         reason = error.reason if isinstance(error, ImageError) else (error.strerror or str(error))
-        steps.append(ImageStep("skipped", reason))
+        steps.append(ImageStep(tr("skipped"), reason))
     return ImageSteps(path, tuple(steps))
 
 
@@ -100,8 +119,12 @@ def _size(values: np.ndarray) -> str:
 def _range(values: np.ndarray) -> str:
     low, high = values.min(), values.max()
     if values.dtype.kind == "u":
-        return f"{low} to {high}"
-    return f"{low:.3f} to {high:.3f}" if high <= 1 else f"{low:.1f} to {high:.1f}"
+        return tr("{low} to {high}", low=low, high=high)
+    return (
+        tr("{low:.3f} to {high:.3f}", low=low, high=high)
+        if high <= 1
+        else tr("{low:.1f} to {high:.1f}", low=low, high=high)
+    )
 
 
 def format_steps(image: ImageSteps, network: str) -> Text:
@@ -113,11 +136,11 @@ def format_steps(image: ImageSteps, network: str) -> Text:
     """
     text = Text("", style="dim")
     text.append(safe_text(image.path.name, 18), style="not dim")
-    text.append(f" for {network}")
+    text.append(" " + tr("for {network}", network=network))
     for step in image.steps:
-        text.append(f"\n{step.name:<{_NAME}} ", style="bold not dim")
+        text.append(f"\n{pad_cells(step.name, _NAME)} ", style="bold not dim")
         result = safe_text(step.result, 60)
-        line = f"{result:<{_RESULT}} {step.values}" if step.values else result
+        line = f"{pad_cells(result, _RESULT)} {step.values}" if step.values else result
         text.append(line, style="not dim")
     return text
 
@@ -125,7 +148,7 @@ def format_steps(image: ImageSteps, network: str) -> Text:
 class ClassTable(DataTable[Text]):
     """A table that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Continue")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Continue"))]
 
 
 class DataFound(Vertical):
@@ -271,7 +294,9 @@ class DataFound(Vertical):
     def _sampled(self, event: Sampled) -> None:
         event.stop()
         base = self._draft.spec().base
-        text = format_steps(event.steps, "a pretrained base" if base else "dense and convnet")
+        text = format_steps(
+            event.steps, tr("a pretrained base") if base else tr("dense and convnet")
+        )
         if base is not None and base.preprocessing == "own":
             text.append(f"\n{_OWN}", style="dim")
         self.query_one("#steps", Static).update(text)
@@ -290,11 +315,15 @@ class DataFound(Vertical):
 def format_summary(audit: Audit, facts: DataFacts) -> Text:
     """Return the data set in a line."""
     text = Text(
-        f"{plural(audit.images, 'image')} in {plural(len(audit.counts), 'class', 'classes')}"
+        tr(
+            "{images} in {classes}",
+            images=plural(audit.images, "image"),
+            classes=plural(len(audit.counts), "class", "classes"),
+        )
     )
     text.append(f" ({safe_text(audit.kind)})")
     if audit.usable != audit.images:
-        text.append(f", {audit.usable:,} usable")
+        text.append(tr(", {usable:,} usable", usable=audit.usable))
     if audit.sizes:
         height, width = audit.sizes.height[1], audit.sizes.width[1]
         same = audit.sizes.height[0] == audit.sizes.height[2] and (
@@ -303,19 +332,19 @@ def format_summary(audit: Audit, facts: DataFacts) -> Text:
         text.append(
             tr(
                 "   {value} {height} high x {width} wide",
-                value="all" if same else "median",
+                value=tr("all") if same else tr("median"),
                 height=height,
                 width=width,
             )
         )
-    text.append("   grey" if facts.channels == 1 else "   colour")
+    text.append("   " + tr("grey") if facts.channels == 1 else "   " + tr("colour"))
     formats = ", ".join(safe_text(name, 8) for name in list(audit.formats)[:3])
     return text.append(f"   {formats}" if formats else "")
 
 
 def class_columns(audit: Audit) -> tuple[str, ...]:
     """Return the titles of the class table."""
-    return ("class", *(_SHORT[split] for split in _splits(audit)), "")
+    return (tr("class"), *(_SHORT[split] for split in _splits(audit)), "")
 
 
 def class_rows(

@@ -32,7 +32,7 @@ _HINT = tr("tab leads to it, then type other shares")
 class FindingTable(DataTable[Text]):
     """A table that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Files")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Files"))]
 
 
 class FindingList(Vertical):
@@ -63,7 +63,7 @@ class FindingList(Vertical):
         self._findings = findings
         table = self.query_one(FindingTable)
         table.clear(columns=True)
-        table.add_columns("severity", "message")
+        table.add_columns(tr("severity"), tr("message"))
         variables = self.app.theme_variables
         room = max(self.app.size.width - _SEVERITY_CELLS, 40)
         for finding in findings:
@@ -74,7 +74,11 @@ class FindingList(Vertical):
             )
         table.display = bool(findings)
         count = plural(len(findings), "finding")
-        title = f"{count}; tab, then enter: the files" if findings else "no findings"
+        title = (
+            tr("{count}; tab, then enter: the files", count=count)
+            if findings
+            else tr("no findings")
+        )
         self.query_one("#findings-title", Static).update(Text(title))
 
     @on(DataTable.RowSelected, "#findings")
@@ -161,7 +165,7 @@ class SplitField(Vertical):
         if facts and facts.user_split:
             complete = bool(facts.split_images.get("validation"))  # nothing is left to split
             field.display = not complete
-            title = "your split" if complete else f"your split; {_HINT}"
+            title = tr("your split") if complete else tr("your split; {hint}", hint=_HINT)
             self.query_one("#split-title", Static).update(title)
         with field.prevent(Input.Changed):
             field.value = format_split(self._draft.spec().data.split)
@@ -204,13 +208,13 @@ def parse_split(typed: str) -> tuple[dict[str, Any], str]:
     """Return settings from three typed numbers, and the error ("" for none)."""
     words = typed.replace(",", " ").split()
     if len(words) != len(SPLITS):
-        return {}, "three numbers: train, validation, test"
+        return {}, tr("three numbers: train, validation, test")
     values: list[float | int] = []
     for word in words:
         try:
             values.append(int(word) if word.lstrip("+-").isdecimal() else float(word))
         except ValueError:
-            return {}, f"{safe_text(word, 12)} is not a number"
+            return {}, tr("{word} is not a number", word=safe_text(word, 12))
     if any(isinstance(value, float) for value in values):  # 0 and 1 beside 0.7 are fractions too
         values = [float(value) for value in values]
     return dict(zip(SPLIT_KEYS, values, strict=True)), ""

@@ -50,14 +50,14 @@ class DataScreen(StepScreen, JobPart):
     CONCEPTS = ("preprocessing", "validation", "groups", "augmentation", "batches")
     STEP = 1
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "continue", "Continue", id="data.continue"),
-        Binding("ctrl+t", "tree", "Tree", id="data.tree"),
+        Binding("enter", "continue", tr("Continue"), id="data.continue"),
+        Binding("ctrl+t", "tree", tr("Tree"), id="data.tree"),
         Binding(
-            "s", "augment", "Augmentation", id="data.augment", tooltip=tr("see it on an image")
+            "s", "augment", tr("Augmentation"), id="data.augment", tooltip=tr("see it on an image")
         ),
-        Binding("i", "images", "Images", id="data.images", tooltip=tr("choose other images")),
+        Binding("i", "images", tr("Images"), id="data.images", tooltip=tr("choose other images")),
         Binding("r", "rescan", tr("Scan again"), id="data.rescan"),
-        Binding("x", "cancel", "Cancel", id="data.cancel"),
+        Binding("x", "cancel", tr("Cancel"), id="data.cancel"),
     ]
     # Not DEFAULT_CSS: the app's own rules for tables would have precedence.
     CSS = """
@@ -167,7 +167,7 @@ class DataScreen(StepScreen, JobPart):
 
     def _fetch(self, name: str) -> None:
         workspace = self.workbench.workspace
-        self._set_work("fetch", f"Fetch {name}", FETCH_NOTE)
+        self._set_work("fetch", tr("Fetch {name}", name=name), FETCH_NOTE)
 
         def work(job: Job) -> Path:
             return fetch(name, workspace, job.interruptible(job.progress))
@@ -190,7 +190,7 @@ class DataScreen(StepScreen, JobPart):
 
     def _watch(self, scan: ScanJob) -> None:
         self._scanning = scan
-        self._set_work("scan", f"Scan {safe_text(scan.source, 60)}", SCAN_NOTE)
+        self._set_work("scan", tr("Scan {source}", source=safe_text(scan.source, 60)), SCAN_NOTE)
         then, failed = partial(self._scanned, scan), partial(self._scan_failed, scan)
         self.start_job(partial(follow_scan, scan), then, failed)
 
@@ -209,7 +209,10 @@ class DataScreen(StepScreen, JobPart):
         reuse_base(self.workbench, self.draft, source)
         self.draft.set_source(source, inspection.facts)
         if dropped := self.draft.drop_invalid_settings():
-            message = f"Settings that do not fit any more were dropped. {safe_text(dropped, 300)}"
+            message = tr(
+                "Settings that do not fit any more were dropped. {dropped}",
+                dropped=safe_text(dropped, 300),
+            )
             self.notify(message, severity="warning", markup=False)
         self._set_phase("found")
         self.query_one(DataFound).show(inspection, audit)
@@ -245,7 +248,7 @@ class DataScreen(StepScreen, JobPart):
         line = Text(f"{safe_text(phase, 40)}  ")
         if total:
             line.append(f"{bar(done / total, _BAR, self.workbench.utf8)} {done / total:>4.0%}  ")
-            line.append(f"{done:,} of {total:,}")
+            line.append(tr("{done:,} of {total:,}", done=done, total=total))
         elif done:
             line.append(f"{done:,}")
         self.query_one("#work-line", Static).update(line)
@@ -289,7 +292,7 @@ def follow_scan(scan: ScanJob, job: Job) -> tuple[Inspection, Audit] | None:
         return status.inspection, read_audit(status.inspection.folder / AUDIT_NAME)
     if status.state == "none":
         return None
-    raise UserError(status.message or "The scan ended without a message; enter restarts it.")
+    raise UserError(status.message or tr("The scan ended without a message; enter restarts it."))
 
 
 def path_error(source: Path) -> str:

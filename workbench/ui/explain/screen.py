@@ -41,7 +41,7 @@ class ExplainedLayers(DataTable[Text]):
     """A table of layers; names its enter key in the footer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "Activations"),
+        Binding("enter", "select_cursor", tr("Activations")),
         Binding("home", "scroll_top", show=False),
         Binding("end", "scroll_bottom", show=False),
     ]
@@ -82,9 +82,15 @@ class ExplainScreen(RunScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("h", "explain('gradcam')", "Grad-CAM", id="explain.gradcam", tooltip="a heatmap"),
         Binding(
-            "F", "explain('filters')", "Filters", key_display="F", id="explain.filters",
+            "h", "explain('gradcam')", "Grad-CAM", id="explain.gradcam", tooltip=tr("a heatmap")
+        ),
+        Binding(
+            "F",
+            "explain('filters')",
+            tr("Filters"),
+            key_display="F",
+            id="explain.filters",
             tooltip=tr("their patterns"),
         ),
         Binding(
@@ -94,11 +100,16 @@ class ExplainScreen(RunScreen):
             id="explain.error",
             tooltip=tr("of the worst errors"),
         ),
-        Binding("i", "image", "Image", id="explain.image", tooltip=tr("another image")),
+        Binding("i", "image", tr("Image"), id="explain.image", tooltip=tr("another image")),
         Binding(
-            "L", "label", "Label", key_display="L", id="explain.label", tooltip=tr("of Grad-CAM")
+            "L",
+            "label",
+            tr("Label"),
+            key_display="L",
+            id="explain.label",
+            tooltip=tr("of Grad-CAM"),
         ),
-    ]  # fmt: skip
+    ]
 
     def __init__(self, run: str) -> None:
         super().__init__(run)
@@ -120,13 +131,13 @@ class ExplainScreen(RunScreen):
 
     def heading(self) -> Text:
         """Return the run's name."""
-        return Text.assemble((safe_text(self.run, 40), "bold"), "  explain")
+        return Text.assemble((safe_text(self.run, 40), "bold"), "  " + tr("explain"))
 
     def on_mount(self) -> None:
         """Prepare the table; it is filled once the run is known."""
         table = self.query_one(ExplainedLayers)
-        table.add_column("layer", width=NAME)
-        table.add_column(Text("sees", justify="right"), width=FIELD)
+        table.add_column(tr("layer"), width=NAME)
+        table.add_column(Text(tr("sees"), justify="right"), width=FIELD)
         table.focus()
         self.query_one(ExplanationView).show_message(HINT)
 
@@ -140,7 +151,11 @@ class ExplainScreen(RunScreen):
         table = self.query_one(ExplainedLayers)
         for sight in explained.sights:
             size = (
-                str(sight.field.size) if sight.field else "all" if sight.why == WHOLE_IMAGE else "?"
+                str(sight.field.size)
+                if sight.field
+                else tr("all")
+                if sight.why == WHOLE_IMAGE
+                else "?"
             )
             table.add_row(Text(safe_text(sight.row.name, NAME)), Text(size, justify="right"))
         table.move_cursor(row=_last_map(explained.sights))
@@ -208,7 +223,9 @@ class ExplainScreen(RunScreen):
         """Take the next class for Grad-CAM; choose from a list if there are many."""
         labels = self._explained.labels if self._explained else ()
         if len(labels) > MAX_CYCLED:
-            self.app.push_screen(PickName("Which class?", [PREDICTED, *labels]), self._set_label)
+            self.app.push_screen(
+                PickName(tr("Which class?"), [PREDICTED, *labels]), self._set_label
+            )
             return
         choices = [None, *labels]
         self._label = choices[(choices.index(self._label) + 1) % len(choices)]
@@ -234,11 +251,17 @@ class ExplainScreen(RunScreen):
     def _show_choice(self) -> None:
         """Show the image and the class."""
         run, label = self._explained, self._label
-        image = "none yet: i" if self._image is None else safe_text(self._image.path, 44)
+        image = tr("none yet: i") if self._image is None else safe_text(self._image.path, 44)
         if run and self._image and self._error >= 0:
             error = run.worst[self._error]
-            image += f" (true {safe_text(error.label, 12)}, pred {safe_text(error.predicted, 12)})"
-        line = Text.assemble(("image  ", "dim"), image, ("   class  ", "dim"))
+            image += " " + tr(
+                "(true {label}, pred {predicted})",
+                label=safe_text(error.label, 12),
+                predicted=safe_text(error.predicted, 12),
+            )
+        line = Text.assemble(
+            (tr("image") + "  ", "dim"), image, ("   " + tr("class") + "  ", "dim")
+        )
         line.append(PREDICTED if label is None else safe_text(label, 20))
         self.query_one("#of", Static).update(line)
 

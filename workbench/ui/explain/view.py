@@ -130,7 +130,11 @@ class ExplanationView(Vertical, JobPart):
     def show_progress(self, phase: str, done: int, total: int) -> None:
         """Show the steps of the worker."""
         if total:
-            self.show_message(safe_text(f"{phase}, step {done} of {total}", 60))
+            self.show_message(
+                safe_text(
+                    tr("{phase}, step {done} of {total}", phase=phase, done=done, total=total), 60
+                )
+            )
 
     def _shown_path(self, file: Path) -> Path:
         """Return the file relative to the workspace if it is in it."""

@@ -27,7 +27,7 @@ OFFERED = ("stop", "resume", "compare")  # if possible
 class RunsOfTrials(DataTable[Text]):
     """A row for each trial; enter opens its run."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Open")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Open"))]
 
 
 class TrialsScreen(WorkbenchScreen):
@@ -51,10 +51,10 @@ class TrialsScreen(WorkbenchScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "stop", tr("Stop all"), id="ladder.stop", tooltip=tr("every run of it")),
         Binding(
-            "r", "resume", "Resume", id="ladder.resume", tooltip=tr("all that is not finished")
+            "r", "resume", tr("Resume"), id="ladder.resume", tooltip=tr("all that is not finished")
         ),
         Binding(
-            "c", "compare", "Compare", id="ladder.compare", tooltip=tr("its runs side by side")
+            "c", "compare", tr("Compare"), id="ladder.compare", tooltip=tr("its runs side by side")
         ),
     ]
 
@@ -228,7 +228,9 @@ class TrialsScreen(WorkbenchScreen):
                 stop = partial(stop_sweep, self.workbench.workspace, sweep)
                 in_background(self, stop, lambda asked: self.notify(_stopping(len(asked))))
 
-        question = f"Stop all runs of {sweep.name}? Everything is saved, and r resumes them."
+        question = tr(
+            "Stop all runs of {sweep}? Everything is saved, and r resumes them.", sweep=sweep.name
+        )
         self.app.push_screen(Confirm(question, tr("Stop all")), answered)
 
     def action_resume(self) -> None:
@@ -257,7 +259,11 @@ def _stopping(runs: int) -> str:
 
 
 def _queued(runs: int) -> str:
-    return f"{plural(runs, 'run')} queued." if runs else tr("All runs are finished or queued.")
+    return (
+        tr("{runs} queued.", runs=plural(runs, "run"))
+        if runs
+        else tr("All runs are finished or queued.")
+    )
 
 
 def _resume(workspace: Workspace, sweep: Sweep) -> list[int]:

@@ -20,7 +20,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.sweep_queue import start
-from workbench.text import plural, safe_text
+from workbench.text import pad_cells, plural, safe_text
 from workbench.ui.base import in_background, notify_error
 
 MARKED, UNMARKED = "[x]", "[ ]"
@@ -63,8 +63,8 @@ class LadderStart(ModalScreen[str | None]):
     LadderStart #keys { color: $secondary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "Mark"),
-        Binding("escape,q", "dismiss(None)", "Cancel"),
+        Binding("space", "mark", tr("Mark")),
+        Binding("escape,q", "dismiss(None)", tr("Cancel")),
     ]
 
     def __init__(self, workspace: Workspace, draft: Draft, planned: tuple[PlannedRun, ...]) -> None:
@@ -92,7 +92,7 @@ class LadderStart(ModalScreen[str | None]):
         planned = self._planned[at]
         mark = MARKED if at in self._marked else UNMARKED
         cost = safe_text(describe_planned(planned), 34)
-        return Text(f"{mark} {safe_text(planned.preset, 29):<30}{cost}", no_wrap=True)
+        return Text(f"{mark} {pad_cells(safe_text(planned.preset, 29), 30)}{cost}", no_wrap=True)
 
     def action_mark(self) -> None:
         """Mark or unmark the strategy under the cursor."""
@@ -114,7 +114,7 @@ class LadderStart(ModalScreen[str | None]):
             self.notify(tr("No strategy is marked; space marks the one under the cursor."))
             return
         self._starting = True
-        self._show_status(f"Queueing {plural(len(specs), 'run')} ...")
+        self._show_status(tr("Queueing {runs} ...", runs=plural(len(specs), "run")))
         start = partial(start_ladder, self._workspace, self._draft.stem, specs, self._progress)
         in_background(self, start, self._started)
 

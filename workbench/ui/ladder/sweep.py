@@ -87,7 +87,11 @@ class SweepScreen(TrialsScreen):
 
     def column_title(self, name: str) -> Text:
         """Return the title of a column."""
-        shown = f"val {SHORT_TITLES[self._metric]}" if name == "val" else name
+        shown = (
+            tr("val {short_title}", short_title=SHORT_TITLES[self._metric])
+            if name == "val"
+            else name
+        )
         if name == "trial":
             shown = safe_text(", ".join(short_keys(self._rows).values()) or name, 200)
         return Text(shown, justify="left" if name in LEFT else "right")

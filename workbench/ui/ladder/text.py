@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from workbench.app.ladder import LadderRow, format_reference
+from workbench.messages import tr
 from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
 from workbench.text import plural, safe_text
 from workbench.ui.base import WIDE_COLUMNS
@@ -86,7 +87,7 @@ def cells(
 
 def _name(row: LadderRow, below: str, room: int) -> str:
     """Return the preset; only "+ augmentation" if it augments the one above it in the table."""
-    name = "  + augmentation" if below and row.preset == below + AUGMENTED else row.preset
+    name = "  " + tr("+ augmentation") if below and row.preset == below + AUGMENTED else row.preset
     if row.random_weights:
         return safe_text(name, room - len(RANDOM)) + RANDOM
     return safe_text(name, room)
@@ -106,7 +107,13 @@ def format_heading(name: str, found: Sequence[str]) -> Text:
     if not found:
         return text
     states = Counter("running" if state in RUNNING else state for state in found)
-    parts = [f"{states['finished']} of {plural(len(found), 'run')} finished"]
+    parts = [
+        tr(
+            "{finished} of {runs} finished",
+            finished=states["finished"],
+            runs=plural(len(found), "run"),
+        )
+    ]
     others = ("running", "waiting", "planned", "pruned")
     parts += [f"{states[state]} {state}" for state in others if states[state]]
     return text.append(f"  {', '.join(parts)}")
@@ -121,8 +128,8 @@ def format_detail(row: LadderRow, best: float | None) -> Text:
     """
     parts = [f"{safe_text(row.preset, 40)}: {safe_text(row.run, 64)}"]
     if row.random_weights:
-        parts.append("random weights")
+        parts.append(tr("random weights"))
     if best is not None:
-        parts.append(f"validation {best:.4f}")
+        parts.append(tr("validation {best:.4f}", best=best))
     text = Text(", ".join(parts))
     return text.append(f"\n{row.state}: {row.detail}" if row.detail else "", style="dim")

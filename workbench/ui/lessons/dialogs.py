@@ -20,7 +20,7 @@ from workbench.messages import tr
 from workbench.text import safe_text
 from workbench.ui.widgets.data_choice import WEIGHTS, DataChoice, PathField
 
-CANCEL = Binding("escape", "dismiss(None)", "Cancel")
+CANCEL = Binding("escape", "dismiss(None)", tr("Cancel"))
 
 
 class PickImages(ModalScreen[LessonImages | None]):
@@ -58,7 +58,7 @@ class PickImages(ModalScreen[LessonImages | None]):
         elif await asyncio.to_thread(event.path.exists):
             self.dismiss(LessonImages(str(event.path), event.path))
         else:
-            fault = f"There is no file or folder {safe_text(event.path, 100)}."
+            fault = tr("There is no file or folder {path}.", path=safe_text(event.path, 100))
             self.query_one(DataChoice).start(fault=fault)
 
 

@@ -45,7 +45,7 @@ MARGINS = 3  # cells beside the text of the sheet: its padding and the scroll ba
 class LessonList(OptionList):
     """A list that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Run")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", tr("Run"))]
 
 
 class LessonsScreen(WorkbenchScreen, JobPart):
@@ -65,22 +65,28 @@ class LessonsScreen(WorkbenchScreen, JobPart):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         # With priority: the list would move its cursor.
-        Binding("pagedown", "page(1)", "Scroll", key_display="PgDn", priority=True),
+        Binding("pagedown", "page(1)", tr("Scroll"), key_display="PgDn", priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
-        Binding("i", "images", "Images", id="lessons.images", tooltip=tr("run on other images")),
+        Binding(
+            "i", "images", tr("Images"), id="lessons.images", tooltip=tr("run on other images")
+        ),
         Binding(
             "W",
             "weights",
-            "Weights",
+            tr("Weights"),
             key_display="W",
             id="lessons.weights",
             tooltip=tr("from a file"),
         ),
         Binding(
-            "s", "seeds", "Seeds", id="lessons.seeds", tooltip=tr("run with other seeds, or more")
+            "s",
+            "seeds",
+            tr("Seeds"),
+            id="lessons.seeds",
+            tooltip=tr("run with other seeds, or more"),
         ),
         Binding(
-            "x", "stop", "Stop", id="lessons.stop", tooltip=tr("drops what it computed so far")
+            "x", "stop", tr("Stop"), id="lessons.stop", tooltip=tr("drops what it computed so far")
         ),
     ]
 
@@ -108,7 +114,7 @@ class LessonsScreen(WorkbenchScreen, JobPart):
 
     def heading(self) -> Text:
         """Return what the screen is about."""
-        text = Text("lessons", style="bold")
+        text = Text(tr("lessons"), style="bold")
         return text.append(tr("  the chapter's claims, tried on small images"), "not bold")
 
     def concepts(self) -> tuple[str, ...]:
@@ -183,7 +189,9 @@ class LessonsScreen(WorkbenchScreen, JobPart):
             return format_notice(self._problem, width, self.color("error"))
         if unmet:
             images = safe_text(self._on.images.name, 60)
-            message = f"Cannot run on {images}: {unmet} i: other images."
+            message = tr(
+                "Cannot run on {images}: {unmet} i: other images.", images=images, unmet=unmet
+            )
             return format_notice(message, width, self.color("warning"))
         return None
 
@@ -191,7 +199,7 @@ class LessonsScreen(WorkbenchScreen, JobPart):
         if self._lesson_job is None:
             on = describe_setting(self._on.images.name, self._seeds or lesson.seeds)
             if lesson.needs_base and self._on.weights != IMAGENET:
-                on += f", weights {safe_text(Path(self._on.weights).name, 30)}"
+                on += tr(", weights {path}", path=safe_text(Path(self._on.weights).name, 30))
             return (
                 ""
                 if unmet
@@ -264,7 +272,10 @@ class LessonsScreen(WorkbenchScreen, JobPart):
     def _run_selected(self) -> None:
         lesson = self._selected
         if self._lesson_job is not None:
-            message = f"{self._lesson_job.title} is still running; x stops it."
+            message = tr(
+                "{lesson_job_title} is still running; x stops it.",
+                lesson_job_title=self._lesson_job.title,
+            )
             self.notify(message, severity="warning")
         elif not (self._inputs and unmet_requirement(lesson, self._inputs)):
             self._start(LessonJob(lesson, self._on, self._seeds or lesson.seeds))
@@ -296,7 +307,7 @@ class LessonsScreen(WorkbenchScreen, JobPart):
             self._failed, self._problem = lesson.lesson, safe_lines(problem)
             self._scroll_home()
         else:
-            self.notify(f"{lesson.title}: stopped.")
+            self.notify(tr("{lesson_title}: stopped.", lesson_title=lesson.title))
         self._draw()
         self.refresh_bindings()
 

@@ -73,10 +73,14 @@ class MachineScreen(WorkbenchScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "Copy", id="copy", tooltip=tr("the remedy, to the clipboard")),
-        Binding("v", "details", "Details", id="details", tooltip=tr("each probe and its output")),
-        Binding("r", "retry", "Retry", id="retry", tooltip=tr("check the machine again")),
-        Binding("w", "measure", "Measure", id="measure", tooltip=tr("try and time it all again")),
+        Binding("y", "copy", tr("Copy"), id="copy", tooltip=tr("the remedy, to the clipboard")),
+        Binding(
+            "v", "details", tr("Details"), id="details", tooltip=tr("each probe and its output")
+        ),
+        Binding("r", "retry", tr("Retry"), id="retry", tooltip=tr("check the machine again")),
+        Binding(
+            "w", "measure", tr("Measure"), id="measure", tooltip=tr("try and time it all again")
+        ),
         Binding("pagedown", "page(1)", show=False, priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
     ]
@@ -102,12 +106,22 @@ class MachineScreen(WorkbenchScreen):
     def heading(self) -> Text:
         """Return the phase of a running check, or the age of the report."""
         state = self._state
-        text = Text("machine", style="bold")
+        text = Text(tr("machine"), style="bold")
         if state.busy:
-            steps = f" ({state.step} of {state.steps})" if state.steps else ""
-            text.append(f"  checking: {safe_text(state.phase, 50)}{steps} ...", "not bold")
+            steps = (
+                " " + tr("({step} of {steps})", step=state.step, steps=state.steps)
+                if state.steps
+                else ""
+            )
+            text.append(
+                "  "
+                + tr("checking: {phase}{steps} ...", phase=safe_text(state.phase, 50), steps=steps),
+                "not bold",
+            )
         elif state.report:
-            text.append(f"  checked {describe_age(time.time() - state.when)}", "not bold")
+            text.append(
+                "  " + tr("checked {time}", time=describe_age(time.time() - state.when)), "not bold"
+            )
         return text
 
     def on_mount(self) -> None:
@@ -215,7 +229,7 @@ class MachineScreen(WorkbenchScreen):
         """Copy the remedy of the chosen finding; show it too, as not every terminal copies."""
         if (chosen := self._chosen()) and (remedy := chosen[1].remedy):
             self.app.copy_to_clipboard(remedy)
-            self.notify(safe_text(remedy, 400), title="Copied", markup=False)
+            self.notify(safe_text(remedy, 400), title=tr("Copied"), markup=False)
 
     @on(OptionList.OptionSelected, "#findings")
     def _open_or_close(self) -> None:

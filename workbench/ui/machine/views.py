@@ -23,7 +23,7 @@ from workbench.machine.facts import Gpu
 from workbench.machine.finding import Finding
 from workbench.messages import tr
 from workbench.render.marks import bar
-from workbench.text import format_gib, format_seconds, plural, safe_lines, safe_text
+from workbench.text import format_gib, format_seconds, pad_cells, plural, safe_lines, safe_text
 
 PROCESSES = 3  # shown for each GPU; of more only their number
 BAR = 14  # cells
@@ -64,7 +64,7 @@ def format_verdict(state: CheckState, styles: TextStyle) -> Text:
     text = Text()
     if state.error:
         text.append(f"failed {styles.symbol('broken')}  ", f"bold {styles.style('broken')}")
-        text.append(f"The check ended early: {state.error}\nr tries again.")
+        text.append(tr("The check ended early: {error}\nr tries again.", error=state.error))
         text.append("\n\n" if state.report else "")
     if state.report:
         diagnosis = state.report.diagnosis
@@ -96,7 +96,10 @@ def format_finding(finding: Finding, opened: bool, styles: TextStyle) -> Table:
         grid.add_row(Text(">", "bold"), Text(finding.remedy, "bold"))
     if count := len(finding.consequences):
         mark = ("▾" if opened else "▸") if styles.utf8 else ("-" if opened else "+")
-        grid.add_row(Text(mark), Text(f"{plural(count, 'consequence')} (enter)", "dim"))
+        grid.add_row(
+            Text(mark),
+            Text(tr("{consequences} (enter)", consequences=plural(count, "consequence")), "dim"),
+        )
         for one in finding.consequences if opened else ():
             grid.add_row("", Text(one.what))
     return grid
@@ -112,7 +115,7 @@ def facts_table(report: MachineReport) -> Table:
 
 def describe_age(seconds: float) -> str:
     """Return the age of a report."""
-    return f"{format_seconds(seconds)} ago" if seconds >= 60 else tr("just now")
+    return tr("{age} ago", age=format_seconds(seconds)) if seconds >= 60 else tr("just now")
 
 
 def format_details(report: MachineReport) -> Text:
@@ -120,15 +123,18 @@ def format_details(report: MachineReport) -> Text:
     text = Text()
     for finding in report.diagnosis.findings:
         for one in finding.consequences:
-            text.append(f"{one.what}\n  ").append(f"follows from: {finding.what}\n", "dim")
+            text.append(f"{one.what}\n  ").append(
+                tr("follows from: {what}", what=finding.what) + "\n", "dim"
+            )
     text.append("\n" if text else "")
-    text.append(f"{'probe':<12}{'':<10}{'took':>8}\n", "dim")
+    text.append(f"{pad_cells(tr('probe'), 22)}{pad_cells(tr('took'), 8, 'r')}\n", "dim")
     for name, outcome in report.facts.outcomes.items():
-        took = format_seconds(outcome.seconds)
-        text.append(f"{safe_text(name, 11):<12}{outcome.status:<10}{took:>8}  {outcome.detail}\n")
+        took = pad_cells(format_seconds(outcome.seconds), 8, "r")
+        start = f"{safe_text(name, 11):<12}{outcome.status:<10}"
+        text.append(f"{start}{took}  {outcome.detail}\n")
     for name, outcome in report.facts.outcomes.items():
         if outcome.stderr:
-            text.append(f"\n{safe_text(name, 11)} printed\n", "bold")
+            text.append("\n" + tr("{name} printed", name=safe_text(name, 11)) + "\n", "bold")
             text.append(f"{safe_lines(outcome.stderr)}\n")
     return text
 
@@ -149,10 +155,12 @@ def format_gauges(sample: live.Gauges, column: bool, styles: TextStyle) -> Text:
         _gpu(text, gpu, column, styles)
     if not sample.nvml.gpus:
         reason = f": {safe_text(sample.nvml.error, 60)}" if sample.nvml.error else ""
-        text.append(f"{'gpu':<9}none{reason}\n", "dim")
+        text.append(pad_cells("gpu", 9) + tr("none") + f"{reason}\n", "dim")
     if sample.silent > live.PATIENCE:
         silence = format_seconds(round(sample.silent))
-        text.append(f"! no new values for {silence}\n", styles.color("warning"))
+        text.append(
+            tr("! no new values for {silence}", silence=silence) + "\n", styles.color("warning")
+        )
     text.rstrip()
     return text
 
@@ -163,7 +171,7 @@ def _gpu(text: Text, gpu: Gpu, column: bool, styles: TextStyle) -> None:
     if gpu.error:
         text.append(f"{label:<9}{format_gpu(gpu)}\n", styles.color("error"))
         return
-    value = "unknown" if gpu.utilization is None else f"{gpu.utilization} %"
+    value = tr("unknown") if gpu.utilization is None else f"{gpu.utilization} %"
     if gpu.temperature is not None:
         value += f", {gpu.temperature} {'°' if styles.utf8 else ''}C"
     use = ((gpu.utilization or 0) / 100, value)
@@ -174,7 +182,10 @@ def _gpu(text: Text, gpu: Gpu, column: bool, styles: TextStyle) -> None:
         name = f"{safe_text(one.user or '?', 10)} {safe_text(one.name, 12)}"
         text.append(f"  pid {one.pid:<8} {memory:>9}  {name}\n", style)
     if (more := len(gpu.processes) - PROCESSES) > 0:
-        text.append(f"  and {plural(more, 'other program')}\n", "dim")
+        text.append(
+            "  " + tr("and {other_programs}", other_programs=plural(more, "other program")) + "\n",
+            "dim",
+        )
 
 
 def _pair(
@@ -187,12 +198,10 @@ def _pair(
 ) -> None:
     """Append use, and used and total bytes of memory, on two lines or on one."""
     (share, value), (used, total) = use, memory
-    _gauge(text, f"{label:<9}", share, value if column else f"{value:<13}", styles)
-    label, held = (
-        "\n  memory " if column else "memory ",
-        f"{used / 2**30:.1f} of {format_gib(total)}",
-    )
-    _gauge(text, label, used / total if total else 0.0, held, styles)
+    _gauge(text, f"{label:<9}", share, value if column else pad_cells(value, 13), styles)
+    held = tr("{used:.1f} of {total}", used=used / 2**30, total=format_gib(total))
+    label = pad_cells(tr("memory"), 7)
+    _gauge(text, f"\n  {label}" if column else label, used / total if total else 0.0, held, styles)
     text.append("\n")
 
 
@@ -257,7 +266,9 @@ class LiveGauges(VerticalScroll, can_focus=False):
     def _sampled(self, message: Sampled) -> None:
         message.stop()
         if message.sample is None:
-            reason = f": {message.error}" if message.error else "; open this screen again to retry"
+            reason = (
+                f": {message.error}" if message.error else tr("; open this screen again to retry")
+            )
             text = Text(
                 tr("! the gauges have ended{reason}", reason=reason),
                 self._text_style.color("warning"),

@@ -41,7 +41,7 @@ class PredictionsView(Vertical, JobPart):
     def compose(self) -> ComposeResult:
         """Yield the field, the state of the job, the predictions."""
         path = PathField(id="path")
-        path.placeholder = "/path/to/image.jpg, or a folder of images"
+        path.placeholder = tr("/path/to/image.jpg, or a folder of images")
         yield path
         yield Static(HINT, id="status")
         yield DataTable(id="rows", cursor_type="none")
@@ -78,12 +78,14 @@ class PredictionsView(Vertical, JobPart):
         if result.get("mirrored"):
             message += tr(", averaged with mirror images")
         if others := result.get("not_read", {}).get("words"):
-            message += f"; not read: {others}"
+            message += tr("; not read: {others}", others=others)
         return message, [prediction_cells(one, path) for one in found[:MAX_ROWS]]
 
     def show_progress(self, phase: str, done: int, total: int) -> None:
         """Show the progress of the worker."""
-        self._show_message(safe_text(f"{phase}, {done} of {total}", 60))
+        self._show_message(
+            safe_text(tr("{phase}, {done} of {total}", phase=phase, done=done, total=total), 60)
+        )
 
     def _show_message(self, message: str, is_problem: bool = False) -> None:
         """Show the state of the job instead of the predictions before."""
@@ -107,10 +109,10 @@ class PredictionsView(Vertical, JobPart):
         table = self.query_one("#rows", DataTable)
         table.display = bool(self._rows)
         table.clear(columns=True)
-        table.add_column("label", width=LABEL)
-        table.add_column(Text("probability", justify="right"), width=PROBABILITY)
+        table.add_column(tr("label"), width=LABEL)
+        table.add_column(Text(tr("probability"), justify="right"), width=PROBABILITY)
         width = max(self.app.size.width - LABEL - PROBABILITY - _MARGINS, 20)
-        table.add_column("file", width=width)
+        table.add_column(tr("file"), width=width)
         for row in self._rows:
             table.add_row(*row, height=None)
 
@@ -123,7 +125,7 @@ def prediction_cells(one: Mapping[str, Any], requested: Path) -> list[Text]:
         requested: the requested path; images in this folder are shown relative to it.
     """
     problem = one.get("problem")
-    label = "unreadable" if problem else safe_text(one.get("label"), LABEL)
+    label = tr("unreadable") if problem else safe_text(one.get("label"), LABEL)
     probability = "-" if problem else f"{one.get('probability', 0.0):.3f}"
     path = safe_text(str(one.get("path")).removeprefix(f"{requested}/"), 200)
     return [
@@ -141,7 +143,12 @@ def describe_predictions(found: Sequence[Mapping[str, Any]], max_rows: int) -> s
         max_rows: number of rows that are shown.
     """
     bad = sum(bool(one.get("problem")) for one in found)
-    message = f"{len(found) - bad:,} predicted" + (f", {bad:,} unreadable" if bad else "")
+    message = tr("{found:,} predicted", found=len(found) - bad) + (
+        tr(", {bad:,} unreadable", bad=bad) if bad else ""
+    )
     if len(found) > max_rows:
-        message += f"; the first {max_rows:,} are shown. All: workbench predict PATH --csv"
+        message += tr(
+            "; the first {max_rows:,} are shown. All: workbench predict PATH --csv",
+            max_rows=max_rows,
+        )
     return message

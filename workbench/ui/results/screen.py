@@ -56,19 +56,23 @@ class ResultsScreen(WorkbenchScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "v", "next_view", "View", id="results.view", tooltip=tr("confusions, labels, errors")
+            "v",
+            "next_view",
+            tr("View"),
+            id="results.view",
+            tooltip=tr("confusions, labels, errors"),
         ),
-        Binding("R", "review", "Review", key_display="R", id="review"),
+        Binding("R", "review", tr("Review"), key_display="R", id="review"),
         Binding(
-            "n", "next", "Next", id="results.next", tooltip=tr("the suggested next experiment")
+            "n", "next", tr("Next"), id="results.next", tooltip=tr("the suggested next experiment")
         ),
-        Binding("a", "analyze", "Analyze", id="analyze"),
+        Binding("a", "analyze", tr("Analyze"), id="analyze"),
         Binding("h", "explain", "Grad-CAM", id="explain"),
-        Binding("e", "export", "Export", id="export"),
-        Binding("p", "predict", "Predict", id="predict"),
-        Binding("l", "layers", "Layers", id="layers"),
-        Binding("M", "map", "Map", key_display="M", id="map"),
-        Binding("L", "label", "Label", key_display="L", id="label"),
+        Binding("e", "export", tr("Export"), id="export"),
+        Binding("p", "predict", tr("Predict"), id="predict"),
+        Binding("l", "layers", tr("Layers"), id="layers"),
+        Binding("M", "map", tr("Map"), key_display="M", id="map"),
+        Binding("L", "label", tr("Label"), key_display="L", id="label"),
     ]
 
     def __init__(self, run: str) -> None:
@@ -92,11 +96,14 @@ class ResultsScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the run's name, preset and data."""
-        text = Text.assemble((safe_text(self.run, 40), "bold"), "  results")
+        text = Text.assemble((safe_text(self.run, 40), "bold"), "  " + tr("results"))
         if self._view:
             summary = self._view.summary
             preset = safe_text(summary.preset or summary.strategy, 30)
-            text.append(f"   {preset} on {safe_text(summary.data, 30)}", "dim")
+            text.append(
+                "   " + tr("{preset} on {data}", preset=preset, data=safe_text(summary.data, 30)),
+                "dim",
+            )
         return text
 
     def on_mount(self) -> None:
@@ -131,7 +138,9 @@ class ResultsScreen(WorkbenchScreen):
             if isinstance(found, Results):
                 self._show_results(view, found)
             else:
-                self._show_message(f"{found}\n\nThe run is {_format_state(view)}.")
+                self._show_message(
+                    tr("{found}\n\nThe run is {view}.", found=found, view=_format_state(view))
+                )
 
         in_background(self, read, done)
 
@@ -164,8 +173,8 @@ class ResultsScreen(WorkbenchScreen):
         lines = summary_lines(results, view.history, view.summary.preset, warning)
         self.query_one("#summary", Static).update(hanging_indent(lines, room, console))
         self._suggestion = suggest_next(view.spec, view.history, results)
-        lines = [labelled_line("next", self._suggestion.text)] if self._suggestion else []
-        lines.append(labelled_line("more", MORE))
+        lines = [labelled_line(tr("next"), self._suggestion.text)] if self._suggestion else []
+        lines.append(labelled_line(tr("more"), MORE))
         self.query_one("#next", Static).update(hanging_indent(lines, room, console))
         self.refresh_bindings()
 

@@ -27,14 +27,15 @@ from workbench.runs.results import (
 )
 from workbench.runs.score import format_scores
 from workbench.runs.watch import RunView
-from workbench.text import safe_text
+from workbench.text import cell_width, cut_cells, pad_cells, safe_text
 from workbench.ui.base import WIDE_COLUMNS
 
 LABEL = 10  # cells of a label in the matrix, and in the table of labels
 MAX_LABEL_ROWS = 100
 PAIR_LABEL = 20  # cells of a label among the pairs, in a column that is two wider
-PAIR_COLUMNS = {"is": 22, "called": 22, "images": 8, "of the label": 14}  # cells of each
-CLASS_COLUMNS = {"label": LABEL, "images": 7, "precision": 9, "recall": 6}  # cells of each
+# Cells of each column.
+PAIR_COLUMNS = {tr("is"): 22, tr("called"): 22, tr("images"): 8, tr("of the label"): 14}
+CLASS_COLUMNS = {tr("label"): LABEL, tr("images"): 7, tr("precision"): 9, tr("recall"): 6}
 _SHADES, _ASCII_SHADES = "·░▒▓█", ".:+#@"
 _SHADE_FROM = (0.0, 0.05, 0.25, 0.5, 0.75)  # share of the row from which each is shown
 # Cells, width and height: 24 rows show a row of pictures whole, with its labels.
@@ -65,14 +66,14 @@ class ConfusionMatrix(DataTable[Text]):
         width = column_width(results)
         self.add_column(Text(""), width=LABEL + 2)
         for name in _matrix_names(results):
-            self.add_column(Text(name.rjust(width)), width=width)
+            self.add_column(Text(pad_cells(name, width, "r")), width=width)
         self.fixed_columns = 1
         self.add_rows(matrix_rows(results, utf8))
 
     def _fill_pairs(self, results: Results) -> None:
         self.fixed_columns = 0
         for title, width in PAIR_COLUMNS.items() if results.confusion.pairs else ():
-            right = title in ("images", "of the label")
+            right = title in (tr("images"), tr("of the label"))
             self.add_column(Text(title, justify="right" if right else "left"), width=width)
         self.add_rows(map(pair_cells, results.confusion.pairs))
 
@@ -89,7 +90,7 @@ class LabelTable(DataTable[Text]):
         """Replace the content."""
         self.clear(columns=True)
         for title, width in CLASS_COLUMNS.items():
-            head = Text(title, justify="left" if title == "label" else "right")
+            head = Text(title, justify="left" if title == tr("label") else "right")
             self.add_column(head, width=width)
         classes = list(results.classes)
         if len(classes) > MAX_LABEL_ROWS:
@@ -105,13 +106,13 @@ def shade(share: float, utf8: bool = True) -> str:
 
 
 def _matrix_names(results: Results) -> list[str]:
-    return [safe_text(label, LABEL) for label in results.labels]
+    return [cut_cells(safe_text(label, LABEL), LABEL) for label in results.labels]
 
 
 def column_width(results: Results) -> int:
     """Return the cells of a matrix column: a count, a shade and the gap before."""
     counted = max(len(f"{max(row):,}") for row in results.confusion.matrix)
-    named = max(map(len, _matrix_names(results)))
+    named = max(map(cell_width, _matrix_names(results)))
     return max(6, named + 2, counted + 4)
 
 
@@ -128,7 +129,7 @@ def matrix_rows(results: Results, utf8: bool) -> Iterator[list[Text]]:
     matrix = results.confusion.matrix
     for at, (name, row) in enumerate(zip(_matrix_names(results), matrix, strict=True)):
         total = sum(row)
-        cells = [Text(name.ljust(LABEL + 2))]
+        cells = [Text(pad_cells(name, LABEL + 2))]
         for column, count in enumerate(row):
             mark = shade(count / total if total else 0.0, utf8)
             style = "bold" if at == column else "" if count else "dim"
@@ -146,7 +147,7 @@ def pair_cells(pair: ConfusedPair) -> list[Text]:
 def class_cells(one: ClassMetrics) -> list[Text]:
     """Return a label as a row of its table."""
     numbers = (f"{one.images:,}", _share(one.precision), _share(one.recall))
-    label = Text(safe_text(one.label, CLASS_COLUMNS["label"]))
+    label = Text(cut_cells(safe_text(one.label, LABEL), LABEL))
     return [label, *(Text(number, justify="right") for number in numbers)]
 
 
@@ -208,9 +209,11 @@ def format_error(error: WorstError, picture: Text, width: int) -> Text:
     """
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(safe_text(Path(error.path).name, width), "dim")
-    text.append("\ntrue ").append(safe_text(error.label, width - 5), "bold")
-    room = width - len("pred  0.00")
-    text.append("\npred ").append(safe_text(error.predicted, max(room, 8)), "bold")
+    true, predicted = tr("true"), tr("pred")
+    text.append(f"\n{true} ")
+    text.append(safe_text(error.label, width - cell_width(true) - 1), "bold")
+    room = width - cell_width(predicted) - len("  0.00")
+    text.append(f"\n{predicted} ").append(safe_text(error.predicted, max(room, 8)), "bold")
     return text.append(f" {error.probability:.2f}\n").append_text(picture)
 
 
@@ -228,15 +231,15 @@ def summary_lines(
     low, high = results.interval
     first = labelled_line(results.split, f"{results.accuracy:.4f}", "bold")
     first.append(tr("  ({low:.4f} to {high:.4f} with 95 % confidence)  ", low=low, high=high))
-    lines = [first.append(f"{results.images:,} images", "dim")]
+    lines = [first.append(tr("{images:,} images", images=results.images), "dim")]
     if results.scores:
         scores = (f"{title} {score}" for title, score in format_scores(results.scores))
-        lines.append(labelled_line("also", ", ".join(scores)))
+        lines.append(labelled_line(tr("also"), ", ".join(scores)))
     if results.mirrored:
-        lines.append(labelled_line("mirrored", MIRRORED, "dim"))
+        lines.append(labelled_line(tr("mirrored"), MIRRORED, "dim"))
     kept = history.kept
     if kept and kept.val_accuracy is not None:
-        line = labelled_line("validation", f"{kept.val_accuracy:.4f}")
+        line = labelled_line(tr("validation"), f"{kept.val_accuracy:.4f}")
         line.append(
             tr(
                 "  in stage {stage}, epoch {epoch}, the one kept",
@@ -245,19 +248,19 @@ def summary_lines(
             )
         )
         if kept.accuracy is not None:
-            line.append(f"; training {kept.accuracy:.4f}", "dim")
+            line.append(tr("; training {accuracy:.4f}", accuracy=kept.accuracy), "dim")
         lines.append(line)
     if early := describe_early_end(history):
-        lines.append(labelled_line("ended", early, warning))
+        lines.append(labelled_line(tr("ended"), early, warning))
     if reference := describe_reference(preset):
-        lines.append(labelled_line("compare", reference).append(tr("  same preset"), "dim"))
+        lines.append(labelled_line(tr("compare"), reference).append(tr("  same preset"), "dim"))
     if results.shifted:
         pixels, accuracy = results.shifted
-        line = labelled_line("shifted", f"{accuracy:.4f}")
+        line = labelled_line(tr("shifted"), f"{accuracy:.4f}")
         lines.append(line.append(tr("  with images moved by {pixels} pixels", pixels=pixels)))
     for number, caveat in enumerate(caveats(results)):
         lines.append(
-            labelled_line("" if number else "note", caveat.removeprefix("Note: "), warning)
+            labelled_line("" if number else tr("note"), caveat.removeprefix(tr("Note: ")), warning)
         )
     return lines
 
@@ -271,12 +274,14 @@ def view_titles(results: Results, wider: bool, higher: bool) -> dict[str, str]:
         higher: True if the matrix has rows outside the terminal.
     """
     wrong = results.wrong
-    more = ", more below: arrow keys" if higher else ", arrow keys scroll" if wider else ""
-    order = "; the least probable true label first" if wrong > 1 else ""
+    more = tr(", more below: arrow keys") if higher else tr(", arrow keys scroll") if wider else ""
+    order = tr("; the least probable true label first") if wrong > 1 else ""
     return {
         "matrix": _matrix_title(results, more),
         "classes": _classes_title(results),
-        "errors": f"{wrong:,} wrong{order}" if wrong else "not one image was wrong",
+        "errors": tr("{wrong:,} wrong{order}", wrong=wrong, order=order)
+        if wrong
+        else tr("not one image was wrong"),
     }
 
 
@@ -286,7 +291,7 @@ def _matrix_title(results: Results, more: str) -> str:
         return tr("confusion: true label in rows, predicted in columns{more}", more=more)
     if not found.pairs:
         return tr("not one image was wrong")
-    whole = f"; the whole matrix: {safe_text(found.file, 40)}" if found.file else ""
+    whole = tr("; the whole matrix: {file}", file=safe_text(found.file, 40)) if found.file else ""
     return tr(
         "most confused of {labels_count:,} labels{whole}{more}",
         labels_count=len(results.labels),
@@ -297,7 +302,7 @@ def _matrix_title(results: Results, more: str) -> str:
 
 def _classes_title(results: Results) -> str:
     if len(results.classes) <= MAX_LABEL_ROWS:
-        return f"{len(results.labels)} labels"
+        return tr("{labels} labels", labels=len(results.labels))
     return tr(
         "the {max_label_rows} of {labels_count:,} labels with the lowest recall",
         max_label_rows=MAX_LABEL_ROWS,

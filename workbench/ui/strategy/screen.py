@@ -61,12 +61,18 @@ class StrategyScreen(StepScreen):
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "s", "options", "Options", id="strategy.options", tooltip=tr("every value, to change")
+            "s",
+            "options",
+            tr("Options"),
+            id="strategy.options",
+            tooltip=tr("every value, to change"),
         ),
-        Binding("t", "train", "Train", id="strategy.train"),
-        Binding("f", "lr_find", "LR find", id="strategy.lr-find"),
-        Binding("T", "tune", "Tune", key_display="T", id="strategy.tune"),
-        Binding("b", "book", "Book", tooltip=tr("the book's own experiments"), id="strategy.book"),
+        Binding("t", "train", tr("Train"), id="strategy.train"),
+        Binding("f", "lr_find", tr("LR find"), id="strategy.lr-find"),
+        Binding("T", "tune", tr("Tune"), key_display="T", id="strategy.tune"),
+        Binding(
+            "b", "book", tr("Book"), tooltip=tr("the book's own experiments"), id="strategy.book"
+        ),
         Binding("A", "ladder", tr("All strategies"), key_display="A", id="strategy.ladder"),
     ]
 
@@ -246,7 +252,7 @@ class StrategyScreen(StepScreen):
             values = ", ".join(
                 f"{key} {format_key_value(value)}" for key, value in settings.items()
             )
-            self.notify(f"Applied: {values}.")
+            self.notify(tr("Applied: {values}.", values=values))
 
         try:
             self.workbench.open(route, self._shown, self._benchmark, apply)

@@ -33,7 +33,7 @@ _MARGINS = 2 * 4 + 3
 class StrategyList(OptionList):
     """A list that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Continue")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", tr("Continue"))]
 
     def show_presets(self, names: Sequence[str], chosen: str, mark: str) -> str:
         """List presets, with a mark before the chosen one; return the highlighted one."""
@@ -60,7 +60,7 @@ class OptionTable(DataTable[Text]):
         keys: of the spec, "training.epochs": a row each.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Change")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Change"))]
 
     def __init__(self, utf8: bool) -> None:
         super().__init__(cursor_type="row", id="options")
@@ -89,10 +89,10 @@ class OptionTable(DataTable[Text]):
             return
         self._value_width = value
         self.clear(columns=True)
-        for title, width in (("option", KEY), ("value", value), ("", YOURS)):
+        for title, width in ((tr("option"), KEY), (tr("value"), value), ("", YOURS)):
             self.add_column(title, key=title, width=width)
         if self._is_wide:
-            self.add_column("description", key="description")
+            self.add_column(tr("description"), key="description")
 
     def show_options(self, draft: Draft) -> None:
         """Fill the table; the cursor stays on its key."""
@@ -110,7 +110,7 @@ class OptionTable(DataTable[Text]):
         cells = (
             Text(key),
             Text(safe_text(value, self._value_width) or "-", style=style),
-            Text("yours" if is_yours else "", style=style),
+            Text(tr("yours") if is_yours else "", style=style),
         )
         if not self._is_wide:
             return cells

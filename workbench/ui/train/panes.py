@@ -10,6 +10,7 @@ from textual.color import Color
 from textual.containers import Horizontal
 
 from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
+from workbench.experiment.facts import count_images
 from workbench.experiment.metrics import METRICS as TITLES
 from workbench.messages import tr
 from workbench.render.curves import (
@@ -27,7 +28,7 @@ from workbench.runs.history import monitored_scores
 from workbench.runs.slurm import resume_arguments
 from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
-from workbench.text import plural, safe_lines, safe_text
+from workbench.text import safe_lines, safe_text
 from workbench.ui.train.text import describe_strategy, track
 from workbench.ui.widgets.lines import LinePlot
 
@@ -217,7 +218,7 @@ def _finished(view: RunView, color: str) -> Text:
     if evaluation.interval:
         low, high = evaluation.interval
         details += f" ({low:.3f} to {high:.3f} with 95 % confidence)"
-    details += f" on {plural(evaluation.images, evaluation.split + ' image')}."
+    details += f" on {count_images(evaluation.images, evaluation.split)}."
     for name in monitored_scores(view.history):
         if score := evaluation.scores.get(name):
             details += f" {TITLES[name][:1].upper()}{TITLES[name][1:]} {score.value:.3f}."

@@ -10,10 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 
 from workbench.analysis.curves import CurveAdvice, advise, advise_on_probe
-from workbench.app.run_files import RunFiles, add_note, read_files
+from workbench.app.run_files import RunFiles, read_files
 from workbench.messages import tr
 from workbench.render.curves import training_curves
 from workbench.render.marks import STATE_COLORS
+from workbench.runs.annotations import add_note
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background

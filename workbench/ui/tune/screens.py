@@ -51,7 +51,7 @@ class LrFindScreen(TrialScreen):
     JOB = "lr-find"
     BOUNDS = LR_FIND_STEPS
     COUNTED = "steps"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "count", "Steps", id="trial.count")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "count", tr("Steps"), id="trial.count")]
 
     _steps = 0  # of the newest test
     _found: Suggestion | None = None  # computed once: a long test takes a moment
@@ -69,12 +69,20 @@ class LrFindScreen(TrialScreen):
             images = expected_images(facts, self.spec.data.split)
             seconds = stage_seconds(cost, images, self.benchmark.speed).total
         batch = plural(self.spec.training.batch_size, "image")
-        return (
-            f"Trains {self.count:,} steps of {batch} from fresh weights while the learning rate "
-            f"rises from {MIN_RATE:g} to {MAX_RATE:g}, and finds where the loss falls most steeply "
-            "(Smith 2017): a good rate to start with. No run is created.\n\n"
-            f"stage   1, {stage.name}: {stage.optimizer}, now {stage.learning_rate:g}\n"
-            f"time    {format_time(seconds, facts, self.benchmark)}"
+        return tr(
+            "Trains {count:,} steps of {batch} from fresh weights while the learning "
+            "rate rises from {min_rate:g} to {max_rate:g}, and finds where the loss "
+            "falls most steeply (Smith 2017): a good rate to start with. No run is "
+            "created.\n\nstage   1, {stage}: {optimizer}, now {learning_rate:g}\ntime    "
+            "{seconds}",
+            count=self.count,
+            batch=batch,
+            min_rate=MIN_RATE,
+            max_rate=MAX_RATE,
+            stage=stage.name,
+            optimizer=stage.optimizer,
+            learning_rate=stage.learning_rate,
+            seconds=format_time(seconds, facts, self.benchmark),
         )
 
     def request(self) -> dict[str, Any]:
@@ -102,8 +110,15 @@ class LrFindScreen(TrialScreen):
             return
         losses = tuple(float(loss) for loss in result["losses"])
         found = self._found = suggest(losses, self._steps)
-        now = f"It is {lr_find_stage(self.spec, STAGE, self._steps).learning_rate:g} now"
-        end = f"{now}; enter uses {format_rate(found.rate)}." if found.rate else f"{now}."
+        now = tr(
+            "It is {learning_rate:g} now",
+            learning_rate=lr_find_stage(self.spec, STAGE, self._steps).learning_rate,
+        )
+        end = (
+            tr("{now}; enter uses {rate}.", now=now, rate=format_rate(found.rate))
+            if found.rate
+            else f"{now}."
+        )
         self.show_about(" ".join((*found.lines, end)))
         plot = self.query_one("#curve", LinePlot)
         plot.display = True
@@ -124,7 +139,7 @@ class TuneHeadScreen(TrialScreen):
     JOB = "tune"
     BOUNDS = TUNE_TRIALS
     COUNTED = "trials"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "count", "Trials", id="trial.count")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "count", tr("Trials"), id="trial.count")]
 
     check = staticmethod(check_tunable)
 
@@ -150,14 +165,16 @@ class TuneHeadScreen(TrialScreen):
             images = expected_images(facts, self.spec.data.split)
             one = stage_seconds(cost, images, self.benchmark.speed)
             seconds = one.prefix + self.count * (one.total - one.prefix)
-        return (
-            "The frozen base runs once over each image and its features are cached; then "
-            f"{self.count:,} heads train on them: yours first, then others with random dense "
-            "layers, dropout and learning rate. The best on the validation images is listed "
-            "first, and looks better than it is: the summary shows by how much. No run is "
-            "created; finished trials are kept, and more can be added.\n\n"
-            f"each    at most {plural(cost.stage.epochs, 'epoch')}\n"
-            f"time    {format_time(seconds, facts, self.benchmark)}"
+        return tr(
+            "The frozen base runs once over each image and its features are cached; "
+            "then {count:,} heads train on them: yours first, then others with random "
+            "dense layers, dropout and learning rate. The best on the validation "
+            "images is listed first, and looks better than it is: the summary shows by "
+            "how much. No run is created; finished trials are kept, and more can be "
+            "added.\n\neach    at most {epochs}\ntime    {seconds}",
+            count=self.count,
+            epochs=plural(cost.stage.epochs, "epoch"),
+            seconds=format_time(seconds, facts, self.benchmark),
         )
 
     def request(self) -> dict[str, Any]:
@@ -199,7 +216,7 @@ class TuneHeadScreen(TrialScreen):
         """Show what the trials mean."""
         if self._trials:
             lines = describe_trials(self._trials, self._images)
-            self.show_about("\n".join((*lines, "enter uses the values of the selected trial.")))
+            self.show_about("\n".join((*lines, tr("enter uses the values of the selected trial."))))
 
     @on(DataTable.RowHighlighted)
     def _highlighted(self) -> None:

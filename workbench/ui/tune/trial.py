@@ -52,10 +52,10 @@ class TrialScreen(WorkbenchScreen, JobPart):
     BOUNDS: ClassVar[IntRange]
     COUNTED: ClassVar[str]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "start", "Start", id="trial.start"),
-        Binding("enter", "use", "Use", id="trial.use"),
-        Binding("r", "restart", "Again", id="trial.restart"),
-        Binding("x", "stop", "Stop", id="trial.stop"),
+        Binding("enter", "start", tr("Start"), id="trial.start"),
+        Binding("enter", "use", tr("Use"), id="trial.use"),
+        Binding("r", "restart", tr("Again"), id="trial.restart"),
+        Binding("x", "stop", tr("Stop"), id="trial.stop"),
     ]
 
     def __init__(
@@ -166,7 +166,12 @@ class TrialScreen(WorkbenchScreen, JobPart):
             self._show_description()
 
         bounds = self.BOUNDS
-        question = f"How many {self.COUNTED}, from {bounds.min:,} to {bounds.max:,}?"
+        question = tr(
+            "How many {counted}, from {min:,} to {max:,}?",
+            counted=self.COUNTED,
+            min=bounds.min,
+            max=bounds.max,
+        )
         self.app.push_screen(Prompt(question, str(self.count)), answered)
 
     def action_use(self) -> None:
@@ -187,7 +192,7 @@ class TrialScreen(WorkbenchScreen, JobPart):
         """Run the job."""
         self.clear_result()
         request = {self.COUNTED: self.count, **self.request()}
-        self._show_progress("Starting a worker.")
+        self._show_progress(tr("Starting a worker."))
         self.start_job(partial(self._run, request), self._ended, self._failed)
         self.refresh_bindings()
         self._show_description()
@@ -220,7 +225,7 @@ class TrialScreen(WorkbenchScreen, JobPart):
         self.refresh_bindings()
 
     def _failed(self, problem: str) -> None:
-        self._show_progress("" if problem else "Stopped.")
+        self._show_progress("" if problem else tr("Stopped."))
         if problem:
             show_error(self, problem)
         self.show_result({})  # of the trials before
@@ -239,7 +244,7 @@ def format_time(seconds: float | None, facts: DataFacts, benchmark: BenchmarkRes
         return UNKNOWN_TIME
     if benchmark.images_per_second:
         seconds += reading_seconds(facts, benchmark.images_per_second)
-    device = "the CPU" if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
+    device = tr("the CPU") if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
     return tr(
         "at most about {seconds} on {device}, plus the start of Keras",
         seconds=format_seconds(seconds),

@@ -21,7 +21,7 @@ from textual.worker import get_current_worker
 from workbench.datasets.sources.catalogue import CATALOGUE, CatalogueEntry
 from workbench.messages import tr
 from workbench.paths import parse_path
-from workbench.text import format_bytes, safe_text
+from workbench.text import format_bytes, pad_cells, plural, safe_text
 
 MAX_ENTRIES = 4000  # of a folder that are read; a folder of images may hold a million
 FILES = (".csv", ".npz")  # besides folders, what a data source can be
@@ -67,10 +67,10 @@ def completions(value: str, start: Path | None = None, files: tuple[str, ...] = 
 def _kind(entry: os.DirEntry[str], files: tuple[str, ...]) -> str:
     try:
         if entry.is_dir():
-            return "folder"
+            return tr("folder")
     except OSError:
         return ""
-    return "file" if entry.name.lower().endswith(files) else ""
+    return tr("file") if entry.name.lower().endswith(files) else ""
 
 
 class PathSuggester(Suggester):
@@ -95,12 +95,12 @@ class PathField(Input):
         files: endings of the files that are completed besides folders.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", tr("Complete"))]
 
     def __init__(
         self,
         value: str = "",
-        placeholder: str = "/path/to/images, or a name below",
+        placeholder: str = tr("/path/to/images, or a name below"),
         files: tuple[str, ...] = FILES,
         *,
         id: str | None = None,  # noqa: A002
@@ -306,8 +306,9 @@ def _fit(names: list[str], width: int) -> str:
 
 
 def _option(name: str, entry: CatalogueEntry) -> Text:
-    size = format_bytes(entry.download_size) if entry.files else "no download"
+    size = format_bytes(entry.download_size) if entry.files else tr("no download")
     text = Text(f"{name:<15}", style="bold")
-    text.append(f"{size:>11}  {entry.images:>6,} images  ", style="not bold")
-    text.append(f"{len(entry.classes):>2} classes  ", style="not bold")
+    images = pad_cells(plural(entry.images, "image"), 13, "r")
+    classes = pad_cells(plural(len(entry.classes), "class", "classes"), 10, "r")
+    text.append(f"{pad_cells(size, 11, 'r')}  {images}  {classes}  ", style="not bold")
     return text.append(entry.about, style="dim not bold")

@@ -152,4 +152,6 @@ class JobPart(Widget):
 
 def format_progress(phase: str, done: int, total: int) -> str:
     """Return the phase of a job, with its counts where the total is known."""
-    return f"{phase} {done:,} of {total:,}" if total else phase
+    return (
+        tr("{phase} {done:,} of {total:,}", phase=phase, done=done, total=total) if total else phase
+    )

@@ -1,7 +1,7 @@
 """Home: the runs, newest first, and the way to all other screens."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -9,27 +9,38 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Static
 
-from workbench.app.table_settings import TableSettings, read_settings, settings_path
+from workbench.app.run_query import (
+    METRIC,
+    SORTS,
+    STARTED,
+    Term,
+    group_views,
+    parse_query,
+    select,
+    sort_views,
+)
+from workbench.app.table_settings import TableSettings, read_table_settings, settings_path
+from workbench.errors import UserError
 from workbench.experiment.metrics import METRICS
 from workbench.hosts.fetch import describe_problem
 from workbench.messages import tr
-from workbench.render.runs import (
-    describe_run,
-    describe_runs,
-    empty_table_text,
-    matches_filter,
-)
-from workbench.runs.sweep_record import LADDER, SWEEP
+from workbench.render.runs import describe_run, describe_runs, empty_table_text
+from workbench.runs.annotations import add_note, write_tags
+from workbench.runs.sweep import sweeps_by_run
+from workbench.runs.sweep_record import LADDER, SWEEP, count_sweeps
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
 from workbench.runs.watch import Runs, RunView, in_order
-from workbench.text import plural, safe_text
-from workbench.ui.base import WorkbenchScreen, in_background
-from workbench.ui.dialogs import PickName
+from workbench.text import safe_text
+from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background
+from workbench.ui.dialogs import PickName, Prompt
 from workbench.ui.fetch import ask_to_fetch
+from workbench.ui.home.detail import RunDetail
+from workbench.ui.home.options import TableOptions
+from workbench.ui.home.table import SORT_COLUMNS, RunTable
 from workbench.ui.run_actions import (
     compare_run,
     confirm_and_run,
@@ -37,14 +48,16 @@ from workbench.ui.run_actions import (
     resume_run,
     stop_run,
 )
-from workbench.ui.run_table import RunTable
 
 # Offered if possible.
-OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders", "settings", "sort")
+OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders", "settings", "sort",
+           "tag", "note")  # fmt: skip
 TRASH, FILTER = (
     tr("to the trash, from which u restores it"),
-    tr("by a part of name, strategy or state"),
+    tr("by words, or such as acc>0.9 base:vgg16 tag:night state:failed"),
 )
+PANE_SHARE, MIN_PANE = 0.38, 44  # of the width, cells
+SCROLLBAR = 2  # cells
 
 
 class HomeScreen(WorkbenchScreen):
@@ -54,19 +67,33 @@ class HomeScreen(WorkbenchScreen):
     CONCEPTS = ("workbench", "macro-f1", "auc", "top-5")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", tr("All runs"), id="back"),
-        Binding("n", "new", "New", id="new"),
-        Binding("E", "lessons", "Lessons", key_display="E", id="lessons"),
-        Binding("c", "compare", "Compare", id="compare"),
-        Binding("r", "resume", "Resume", id="resume"),
-        Binding("x", "stop", "Stop", id="stop"),
-        Binding("q", "app.quit", "Quit", id="quit"),
-        Binding("m", "machine", "Machine", id="machine"),
-        Binding("D", "demo", "Demo", key_display="D", id="demo"),
-        Binding("d,delete", "delete", "Delete", id="delete", tooltip=TRASH),
-        Binding("slash", "filter", "Filter", key_display="/", id="filter", tooltip=FILTER),
-        Binding("A", "ladders", "Ladders", key_display="A", id="ladders"),
-        Binding("s", "settings", "Metric", id="settings", tooltip=tr("which one the table shows")),
-        Binding("o", "sort", "Sort", id="sort", tooltip=tr("the newest or the best run first")),
+        Binding("n", "new", tr("New"), id="new"),
+        Binding("E", "lessons", tr("Lessons"), key_display="E", id="lessons"),
+        Binding("c", "compare", tr("Compare"), id="compare"),
+        Binding("r", "resume", tr("Resume"), id="resume"),
+        Binding("x", "stop", tr("Stop"), id="stop"),
+        Binding("q", "app.quit", tr("Quit"), id="quit"),
+        Binding("m", "machine", tr("Machine"), id="machine"),
+        Binding("D", "demo", tr("Demo"), key_display="D", id="demo"),
+        Binding("d,delete", "delete", tr("Delete"), id="delete", tooltip=TRASH),
+        Binding("slash", "filter", tr("Filter"), key_display="/", id="filter", tooltip=FILTER),
+        Binding("A", "ladders", tr("Ladders"), key_display="A", id="ladders"),
+        Binding("o", "sort", tr("Sort"), id="sort", tooltip=tr("by any column, or a click on it")),
+        Binding(
+            "s", "settings", tr("Table"), id="settings", tooltip=tr("metric, groups and columns")
+        ),
+        Binding(
+            "number_sign",
+            "tag",
+            tr("Tag"),
+            key_display="#",
+            id="tag",
+            tooltip=tr("words to find the run by"),
+        ),
+        Binding(
+            "N", "note", tr("Note"), key_display="N", id="note", tooltip=tr("kept with the run")
+        ),
+        Binding("space", "toggle_row", show=False, id="fold"),
         Binding(
             "u", "undo", "Undo", id="undo", tooltip=tr("restore the run that was deleted last")
         ),
@@ -78,13 +105,20 @@ class HomeScreen(WorkbenchScreen):
     _names: frozenset[str] | None = None  # of all runs, when the trash was read
     _trash: Sequence[TrashedRun] = ()
     _settings = TableSettings()
+    _terms: Sequence[Term] = ()
+    _sweeps: dict[str, str] | None = None  # of each run; None until they were read
     _names_before: Sequence[str] = ()  # of the runs shown when another screen opened
 
     def compose_body(self) -> ComposeResult:
-        """Yield filter, hidden at first; table; a hint if it is empty; machines; the detail."""
-        yield Input(placeholder=tr("part of a name, strategy or state"), id="filter")
-        yield RunTable(id="runs")
-        yield Static(id="nothing")
+        """Yield filter, hidden at first; table and pane; a hint; machines; the detail."""
+        yield Input(placeholder=tr("words, or acc>0.9 base:vgg16 tag:night -state:failed"),
+                    id="filter")  # fmt: skip
+        yield Static(id="query-error")
+        with Horizontal(id="list"):
+            with Vertical(id="left"):
+                yield RunTable(id="runs")
+                yield Static(id="nothing")
+            yield RunDetail(id="pane")
         with Vertical(id="foot"):
             yield Static(id="hosts")
             yield Static(id="detail")
@@ -96,18 +130,28 @@ class HomeScreen(WorkbenchScreen):
         text.append(f"   {describe_runs(self._everywhere())}")
         if hosts := self.workbench.hosts:
             text.append(tr(" on {count} machines", count=len(hosts) + 1))
-        if self._settings.best_first:
-            text.append(tr(", best {metric} first", metric=METRICS[self._settings.metric]))
+        text.append(self._describe_order())
         kinds = Counter(sweep.kind for sweep in self.workbench.sweeps)
         if kinds:
-            counts = ", ".join(plural(kinds[kind], kind) for kind in sorted(kinds))
+            counts = ", ".join(count_sweeps(kinds[kind], kind) for kind in sorted(kinds))
             text.append(f", {counts} (A)")
         return text
+
+    def _describe_order(self) -> str:
+        """Return what the runs are sorted by, "" for the newest first."""
+        settings = self._settings
+        if settings.sort == METRIC and not settings.reverse:
+            return tr(", best {metric} first", metric=METRICS[settings.metric])
+        if settings.sort == STARTED:
+            return tr(", oldest first") if settings.reverse else ""
+        titles = {**SORTS, METRIC: METRICS[settings.metric]}
+        return tr(", by {column}", column=titles[settings.sort])
 
     def on_mount(self) -> None:
         """Show the runs."""
         self.query_one("#filter").display = False
-        self._settings = read_settings(self.workbench.workspace)  # one small file
+        self.query_one("#query-error").display = False
+        self._settings = read_table_settings(self.workbench.workspace)  # one small file
         self.runs_changed(self.workbench.runs)
 
     def on_screen_resume(self) -> None:
@@ -137,12 +181,18 @@ class HomeScreen(WorkbenchScreen):
         if not self.is_current:
             return
         wanted = self.query_one("#filter", Input).value
-        shown = [view for view in self._everywhere() if matches_filter(view, wanted)]
-        if self._settings.best_first:
-            shown.sort(key=lambda view: view.summary.rank(self._settings.metric))
+        settings, sweeps = self._settings, self._sweeps or {}
+        shown = select(self._everywhere(), self._terms, sweeps)
+        if settings.sort != STARTED or settings.reverse:
+            shown = sort_views(shown, settings.sort, settings.reverse, settings.metric)
+        groups = group_views(shown, settings.group, sweeps) if settings.group else [("", shown)]
         table = self.query_one(RunTable)
         hosts = self.workbench.hosts
-        table.fill(shown, self.workbench.utf8, self._settings.metric, bool(hosts))
+        pane = self._pane_cells() if shown else 0
+        self.query_one("#pane").display = bool(pane)
+        self.query_one("#pane").styles.width = pane
+        room = self.app.size.width - pane - (SCROLLBAR if pane else 0)
+        table.fill(groups, self.workbench.utf8, settings, room, bool(hosts))
         problems = [describe_problem(host) for host in hosts if host.problem]
         line = self.query_one("#hosts", Static)
         line.display = bool(problems)
@@ -161,6 +211,19 @@ class HomeScreen(WorkbenchScreen):
         if names != self._names:  # one may have been deleted or restored
             self._names = names
             in_background(self, lambda: list_trash(self.workbench.workspace), self._offer_trash)
+            if self.workbench.sweeps:
+                in_background(
+                    self, lambda: sweeps_by_run(self.workbench.workspace), self._show_sweeps
+                )
+
+    def _pane_cells(self) -> int:
+        """Return how wide the pane beside the table is; 0 where there is no room for it."""
+        width = self.app.size.width
+        return max(int(width * PANE_SHARE), MIN_PANE) if width >= WIDE_COLUMNS else 0
+
+    def _show_sweeps(self, sweeps: dict[str, str]) -> None:
+        self._sweeps = sweeps
+        self.runs_changed(self.workbench.runs)
 
     def _everywhere(self) -> Runs:
         """Return the runs of this machine and of the others."""
@@ -176,6 +239,10 @@ class HomeScreen(WorkbenchScreen):
         """Show what the table has no room for, of the run under the cursor."""
         view = self._chosen()
         self.run = view.name if view and not view.host else ""
+        wide = bool(self._pane_cells())
+        self.query_one("#detail").display = not wide
+        if wide:
+            self.query_one(RunDetail).show(view, self.workbench.utf8)
         detail = describe_run(view) if view else Text()
         if detail != self._detail:
             self._detail = detail
@@ -194,6 +261,8 @@ class HomeScreen(WorkbenchScreen):
             return bool(self._trash)
         if action in ("filter", "settings", "sort"):
             return bool(self._everywhere())
+        if action == "toggle_row":
+            return True
         if action == "ladders":
             return bool(self.workbench.sweeps)
         if action == "back":  # removes the filter
@@ -223,6 +292,16 @@ class HomeScreen(WorkbenchScreen):
             ask_to_fetch(self, view)
         elif view:
             self.workbench.open("train", view.name)
+        else:
+            self.action_toggle_row()
+
+    def action_toggle_row(self) -> None:
+        """Fold or unfold the group under the cursor."""
+        table = self.query_one(RunTable)
+        name = table.chosen_group
+        if name is not None:
+            table.folded ^= {name}
+            self.runs_changed(self.workbench.runs)
 
     def action_new(self) -> None:
         """Start a new experiment, or continue a draft."""
@@ -276,6 +355,15 @@ class HomeScreen(WorkbenchScreen):
 
     @on(Input.Changed, "#filter")
     def _filter(self) -> None:
+        """Show the runs that match; while a term is not valid, those that matched before."""
+        line = self.query_one("#query-error", Static)
+        try:
+            self._terms = parse_query(self.query_one("#filter", Input).value)
+        except UserError as error:
+            line.update(Text(f"! {error.message}"))
+            line.display = True
+            return
+        line.display = False
         self.runs_changed(self.workbench.runs)
 
     @on(Input.Submitted, "#filter")
@@ -295,20 +383,62 @@ class HomeScreen(WorkbenchScreen):
         self.workbench.draft_writer.write(path, settings.as_text())
 
     def action_settings(self) -> None:
-        """Ask which metric to show."""
+        """Ask which metric, groups and columns to show."""
 
-        def answered(title: str | None) -> None:
-            chosen = [name for name, one in METRICS.items() if one == title]
-            if chosen:
-                self._keep(replace(self._settings, metric=chosen[0]))
+        def answered(settings: TableSettings | None) -> None:
+            if settings is not None:
+                self._keep(settings)
 
-        question = "Show which metric of the runs? ? explains them."
-        shown = METRICS[self._settings.metric]
-        self.app.push_screen(PickName(question, tuple(METRICS.values()), shown), answered)
+        self.app.push_screen(TableOptions(self._settings), answered)
 
     def action_sort(self) -> None:
-        """Show the newest run first, or the one with the best metric."""
-        self._keep(replace(self._settings, best_first=not self._settings.best_first))
+        """Ask what to sort by; the same once more turns the order round."""
+        titles = {**SORTS, METRIC: tr("best {metric} first", metric=METRICS[self._settings.metric])}
+
+        def answered(title: str | None) -> None:
+            for name in [one for one, text in titles.items() if text == title]:
+                self._sort_by(name)
+
+        likely = METRIC if self._settings.sort == STARTED else self._settings.sort
+        question = tr("Sort by what? The same again turns the order round.")
+        self.app.push_screen(PickName(question, tuple(titles.values()), titles[likely]), answered)
+
+    def _sort_by(self, name: str) -> None:
+        again = name == self._settings.sort
+        self._keep(replace(self._settings, sort=name, reverse=again and not self._settings.reverse))
+
+    @on(DataTable.HeaderSelected)
+    def _sort_by_column(self, event: DataTable.HeaderSelected) -> None:
+        """Sort by the column that was clicked, again the other way round."""
+        for name in [one for one, column in SORT_COLUMNS.items() if column == event.column_key]:
+            self._sort_by(name)
+
+    def action_tag(self) -> None:
+        """Ask for the tags of the run under the cursor."""
+        if view := self._chosen():
+            question = tr("Tags of {run}: words with blanks between", run=view.name)
+            self._ask(question, " ".join(view.tags),
+                      lambda text: write_tags(view.folder, text.split()))  # fmt: skip
+
+    def action_note(self) -> None:
+        """Ask for a note on the run under the cursor."""
+        if view := self._chosen():
+            question = tr("A note on {run}: enter saves it, esc cancels", run=view.name)
+
+            def write(text: str) -> None:
+                if text.strip():
+                    add_note(view.folder, text)
+
+            self._ask(question, "", write)
+
+    def _ask(self, question: str, value: str, write: Callable[[str], object]) -> None:
+        """Ask for a text and write it; the feed shows it."""
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                in_background(self, lambda: write(text), lambda _: None)
+
+        self.app.push_screen(Prompt(question, value), answered)
 
     def action_back(self) -> None:
         """Remove the filter; home has no screen before it."""
@@ -335,7 +465,7 @@ class HomeScreen(WorkbenchScreen):
             return
         name = safe_text(view.name)
         if view.running:
-            message = f"{name} is running: x stops it, and then it can be deleted."
+            message = tr("{name} is running: x stops it, and then it can be deleted.", name=name)
             self.notify(message, severity="warning")
             return
 
@@ -343,8 +473,8 @@ class HomeScreen(WorkbenchScreen):
             move_to_trash(self.workbench.workspace, view.folder)
             return tr("{name} is in the trash; u restores it.", name=name)
 
-        question = f"Delete {view.name}? It moves to the trash, and u restores it."
-        confirm_and_run(self, question, "Delete", delete)
+        question = tr("Delete {name}? It moves to the trash, and u restores it.", name=view.name)
+        confirm_and_run(self, question, tr("Delete"), delete)
 
     def action_undo(self) -> None:
         """Restore the run that was deleted last."""

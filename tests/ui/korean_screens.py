@@ -1,0 +1,52 @@
+"""Six screens in Korean against the text that was kept; in a process of its own.
+
+`test_korean_screens.py` runs them: a language is chosen once per process.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from screen_cases import CASES
+from test_snapshots import UPDATE, _fake_machine, clock, compare, draft, show, workspace
+from textual.app import SystemCommand
+
+from workbench.app.draft import Draft
+from workbench.content.concepts import CONCEPTS
+from workbench.ui.palette import TITLES, _plain, _score
+
+__all__ = ["_fake_machine", "clock", "draft", "workspace"]  # fixtures
+KEPT = Path(__file__).parent / "snapshots_ko"
+HINT = f"Changed on purpose? {UPDATE}=1 python -m pytest tests/ui/test_korean_screens.py"
+SIZE = (80, 24)
+# What each shows once it is drawn, in any language.
+SCREENS = {
+    "home": ("cats-dogs-12",),
+    "machine": ("alice python",),
+    "data": ("cat-0.bmp",),
+    "strategy": ("convnet", "CPU"),
+    "layers": ("block1", "VGG16", "adamw"),
+    "results": ("0.8533", "0.9328"),
+}
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_in_korean_is_as_it_was_kept_and_fits(name: str, draft: Draft) -> None:
+    case = replace(CASES[name], words=SCREENS[name], key="", more=())
+    shown = show(case, draft, SIZE, running="cats-dogs-12")
+    compare(name, shown.text, KEPT, HINT)
+    assert [cell_len(line) for line in shown.lines] == [SIZE[0]] * SIZE[1]
+    missing = [label for label in shown.footer if label not in shown.lines[-1]]
+    assert not missing, f"cut off in the footer: {missing}\n{shown.lines[-1]}"
+
+
+@pytest.mark.parametrize("query", ["활성화", "activation", "설명", "explain", "머신 점검"])
+def test_commands_are_found_by_words_of_both_languages(query: str) -> None:
+    concept = CONCEPTS["activation"]
+    commands = (
+        SystemCommand(f"설명: {concept.label}", concept.title, print),
+        SystemCommand(TITLES["machine"], "", print),
+    )
+    found = [_score(_plain(query).split(), one) > 0 for one in commands]
+    assert found == ([False, True] if query == "머신 점검" else [True, False])

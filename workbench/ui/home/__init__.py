@@ -1,0 +1,1 @@
+"""Home: the runs, and the way to all other screens."""

@@ -1,0 +1,159 @@
+"""The pane beside the table on a wide terminal: a run's curve, spec, layers, and what is next."""
+
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from workbench.errors import UserError
+from workbench.messages import tr
+from workbench.render.curves import CurveColors, PlotStyle, plot_options, plot_series
+from workbench.render.plot import plot
+from workbench.render.runs import describe_run
+from workbench.runs.freeze_check import PARTLY, TRAINS, group_by_block, layers_of_stage
+from workbench.runs.results import read_results, suggest_next
+from workbench.runs.watch import RunView
+from workbench.text import cell_width, pad_cells, safe_text
+
+LABEL = 9  # cells of the name before a value
+PLOT_SHARE = 0.4  # of the height
+MIN_PLOT, MAX_PLOT = 8, 20  # rows
+# What of a spec is shown, by the label that it has.
+KEYS = {
+    "data": ("data.source", "data.image_size"),
+    "base": ("base.name", "base.trainable"),
+    "training": ("training.optimizer", "training.learning_rate", "training.batch_size",
+                 "training.epochs"),
+}  # fmt: skip
+
+
+class RunDetail(Vertical):
+    """What is known of the run under the cursor."""
+
+    DEFAULT_CSS = """
+    RunDetail { padding: 0 1; border-left: solid $panel; }
+    RunDetail #curve { height: auto; }
+    RunDetail #facts { height: 1fr; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Yield the curve over the facts."""
+        yield Static(id="curve")
+        yield Static(id="facts")
+
+    def show(self, view: RunView | None, utf8: bool) -> None:
+        """Show a run; nothing without one."""
+        width, height = self.content_size
+        colors = self.app.theme_variables
+        curve, facts = Text(), Text()
+        if view is not None and width > 0:
+            rows = min(max(int(height * PLOT_SHARE), MIN_PLOT), MAX_PLOT)
+            curve = draw_curve(view, width, rows, utf8, colors.get)
+            facts = describe(view, width, utf8)
+        self.query_one("#curve", Static).update(curve)
+        self.query_one("#facts", Static).update(facts)
+
+
+def draw_curve(
+    view: RunView, width: int, rows: int, utf8: bool, color: Callable[[str, str], str]
+) -> Text:
+    """Return training and validation accuracy over the epochs, of a solved run nothing."""
+    if not view.history.epochs:
+        return Text()
+    train, validation = color("primary", ""), color("warning", "")
+    colors = CurveColors(train, validation, train, validation, "", color("success", ""))
+    style = PlotStyle(utf8=utf8)
+    title = Text(tr("accuracy"), style="bold")
+    series = plot_series(view, "accuracy", style, colors)
+    drawn = plot(series, width, rows, plot_options(view, style))
+    return Text.assemble(title, "\n", drawn, "\n")
+
+
+def describe(view: RunView, width: int, utf8: bool) -> Text:
+    """Return the run's state, spec, layers, tags, note, and what can be done next."""
+
+    def line(label: str, text: str) -> Text:
+        """Return a labelled text, wrapped behind its label."""
+        wrapped = textwrap(text, max(width - LABEL, 10))
+        return Text.assemble((pad_cells(label, LABEL), "dim"), ("\n" + " " * LABEL).join(wrapped))
+
+    lines = [Text(safe_text(view.name), style="bold"), describe_run(view), Text()]
+    for label, keys in KEYS.items():
+        values = [text for key in keys if (text := _value(view, key))]
+        if values:
+            lines.append(line(label, ", ".join(values)))
+    if layers := describe_layers(view, max(width - LABEL, 10), utf8):
+        lines += [Text(), layers]
+    if view.tags or view.note:
+        lines.append(Text())
+    if view.tags:
+        lines.append(line(tr("tags"), " ".join(view.tags)))
+    if view.note:
+        lines.append(line(tr("note"), safe_text(view.note, 300)))
+    lines += [Text(), line(tr("next"), describe_next(view))]
+    return Text("\n").join(lines)
+
+
+def textwrap(text: str, width: int) -> list[str]:
+    """Return the lines of a text in so many cells; words stay whole where they fit."""
+    console = Console(width=width, color_system=None)
+    return [line.plain.rstrip() for line in Text(text).wrap(console, width)]
+
+
+def _value(view: RunView, key: str) -> str:
+    """Return a value of the spec as text; "" if it has none."""
+    table, _, name = key.partition(".")
+    value = view.table(table).get(name)
+    if value in (None, "", []):
+        return ""
+    if name == "image_size" and isinstance(value, list):
+        return "x".join(safe_text(one, 8) for one in value)
+    if isinstance(value, list):
+        return tr("trains {blocks}", blocks=safe_text(", ".join(map(str, value)), 60))
+    if name in ("learning_rate", "batch_size", "epochs"):
+        return f"{name.replace('_', ' ')} {safe_text(value, 12)}"
+    return safe_text(value, 60)
+
+
+def describe_layers(view: RunView, width: int, utf8: bool) -> Text | None:
+    """Return a line of the network: a sign for each block that trains or is frozen."""
+    stages = view.history.stages
+    if not stages:
+        return None
+    index = max(stages)
+    layers = layers_of_stage(stages[index].started, view.history.layers.get(index))
+    groups = [group for group in group_by_block(layers) if group.with_weights]
+    if not groups:
+        return None
+    trains, partly, frozen = "█▒░" if utf8 else "#+."
+    text = Text(pad_cells(tr("layers"), LABEL), style="dim")
+    shown = groups[-width:]
+    for group in shown:
+        status = group.combined.requested
+        sign = {TRAINS: trains, PARTLY: partly}.get(status, frozen)
+        text.append(sign, style="not dim")
+    count = sum(group.combined.requested in (TRAINS, PARTLY) for group in groups)
+    note = tr("{count} of {all} blocks train", count=count, all=len(groups))
+    separator = "\n" + " " * LABEL if len(shown) + cell_width(note) + 2 > width else "  "
+    return text.append(separator + note, style="not dim")
+
+
+def describe_next(view: RunView) -> str:
+    """Return what a person would do next with a run."""
+    state = view.summary.state
+    if view.host:
+        return tr("enter brings it here")
+    if view.running:
+        return tr("enter watches it; x saves and stops it")
+    if state.resumable:
+        return tr("r resumes it, enter shows how far it came")
+    try:
+        results = read_results(view.folder.results_path)
+        step = suggest_next(view.spec, view.history, results)
+    except UserError:
+        step = None
+    opened = tr("enter shows the results, e there exports")
+    return f"{step.text}\n{opened}" if step else opened
