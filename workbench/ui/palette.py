@@ -311,6 +311,8 @@ def screen_keys(screen: Screen[object]) -> list[ActiveBinding]:
     found: dict[str, ActiveBinding] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
+        if binding.id in ("palette", "suspend"):  # of the terminal, not of the screen
+            continue
         if binding.description and (binding.show or binding.id):
             found.setdefault(binding.action.removeprefix("app."), active)
     return list(found.values())

@@ -9,7 +9,6 @@ from textual.widgets import DataTable
 from textual.widgets.data_table import ColumnKey
 
 from workbench.experiment.metrics import ACCURACY, SHORT_TITLES
-from workbench.messages import tr
 from workbench.render.run_table import METRIC, column_widths, run_cells
 from workbench.runs.watch import RunView
 
@@ -19,8 +18,8 @@ class RunTable(DataTable[Text]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "Open", id="open"),
-        Binding("home", "scroll_top", tr("First run"), show=False, id="runs.first"),
-        Binding("end", "scroll_bottom", tr("Last run"), show=False, id="runs.last"),
+        Binding("home", "scroll_top", show=False, id="runs.first"),
+        Binding("end", "scroll_bottom", show=False, id="runs.last"),
     ]
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
