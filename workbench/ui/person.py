@@ -115,6 +115,7 @@ class PersonalApp(BaseApp):
 
     @work(thread=True, group="copy", exit_on_error=False)
     def _copy(self, text: str) -> None:
+        self._clipboard = text  # what the app's own text fields paste
         result = copy_text(text, lambda sequence: self.call_from_thread(self.write, sequence))
         message = f"{safe_text(text, 400)}\n{result}"
         self.call_from_thread(partial(self.notify, message, title=tr("Copy")))
