@@ -33,7 +33,7 @@ pytestmark = pytest.mark.xdist_group("page commands")  # one after the other, in
 
 # Why a command is not run here, by how its line begins or what it contains.
 NOT_RUN = {
-    r"^workbench$": "opens the app: tests/ui",
+    r"^workbench( --lang ko)?$": "opens the app: tests/ui",
     r"^workbench check$": "tries the framework: the build of the tutorial",
     r"^workbench (train|demo|lr-find|tune|resume|stop)\b": "trains: the build, tests/worker",
     r"^workbench sweep spec.toml ": "trains: tests/worker, tests/cli/test_sweep_command.py",
