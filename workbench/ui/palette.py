@@ -46,6 +46,7 @@ TITLES = {
     "new": tr("New experiment: from a folder of images to a trained classifier"),
     "demo": tr("Demo: two networks learn handwritten digits"),
     "lessons": tr("Lessons"),
+    "settings.screen": tr("Settings: language, theme, keys, notifications"),
     "machine": tr("Machine check: GPU, driver, TensorFlow, speed"),
     "strategy.train": tr("Train: start this experiment"),
     "strategy.ladder": tr("Ladder: train all strategies one after the other"),
@@ -278,6 +279,12 @@ def _global_commands(
 
 
 def _app_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemCommand]:
+    if screen.route not in ("home", "settings"):
+        yield SystemCommand(
+            tr("Settings"),
+            tr("language, theme, keys, notifications; key S at home"),
+            partial(app.open, "settings"),
+        )
     yield SystemCommand(tr("Light or dark"), tr("switch between the two themes"), app.action_theme)
     if screen.query(HelpPanel):
         yield SystemCommand(

@@ -56,7 +56,9 @@ class LayersView(WorkbenchScreen):
         "parameters", "border-effect", "max-pooling",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "next_stage", "Stage", id="layers.stage", tooltip=tr("show the next stage")),
+        Binding(
+            "v", "next_stage", tr("Stage"), id="layers.stage", tooltip=tr("show the next stage")
+        ),
     ]
     CHECKED: ClassVar[bool]
 

@@ -119,11 +119,14 @@ class LayersStep(LayersView, StepScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle_row", "Toggle", id="layers.toggle"),
+        Binding("space", "toggle_row", tr("Toggle"), id="layers.toggle"),
         Binding("U", "upper", tr("Upper only"), key_display="U", id="layers.upper"),
         # With priority: the table would take the key.
-        Binding("enter", "continue", "Continue", id="layers.continue", priority=True),
-        *(Binding(key, f"take_advice({i})", show=False) for i, key in enumerate(ADVICE_KEYS)),
+        Binding("enter", "continue", tr("Continue"), id="layers.continue", priority=True),
+        *(
+            Binding(key, f"take_advice({i})", show=False, id=f"layers.advice-{key}")
+            for i, key in enumerate(ADVICE_KEYS)
+        ),
     ]
     CHECKED = False
     STEP = 3

@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
+from workbench.messages import tr
 from workbench.runs.freeze_check import ERROR, NOTE, WARNING, Layer, LayerGroup, Verdict, verdict
 from workbench.text import format_shape, safe_text
 
@@ -129,11 +130,11 @@ class LayerTable(DataTable[Text]):
     LayerTable { overflow-x: hidden; scrollbar-size-vertical: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "open", "Expand", key_display="→"),
-        Binding("left", "close", "Collapse", show=False),
-        Binding("asterisk", "all", "All", key_display="*"),
-        Binding("home", "scroll_top", show=False),
-        Binding("end", "scroll_bottom", show=False),
+        Binding("right", "open", tr("Expand"), key_display="→", id="layers.expand"),
+        Binding("left", "close", tr("Collapse"), show=False, id="layers.collapse"),
+        Binding("asterisk", "all", tr("All"), key_display="*", id="layers.all"),
+        Binding("home", "scroll_top", show=False, id="layers.first"),
+        Binding("end", "scroll_bottom", show=False, id="layers.last"),
     ]
 
     def __init__(self, checked: bool, utf8: bool = True) -> None:

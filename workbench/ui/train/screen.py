@@ -46,21 +46,25 @@ class TrainScreen(WorkbenchScreen):
     CSS_PATH = "train.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "x", "stop", "Stop", id="stop", tooltip=tr("save a checkpoint and end the training")
+            "x", "stop", tr("Stop"), id="stop", tooltip=tr("save a checkpoint and end the training")
         ),
-        Binding("r", "resume", "Resume", id="resume"),
-        Binding("enter", "results", "Results", id="results"),
-        Binding("q", "detach", "Detach", id="detach", tooltip=tr("the run keeps running")),
-        Binding("q", "back", "Back", id="back"),
-        Binding("escape", "detach", "Detach", show=False),
-        Binding("escape", "back", "Back", show=False),
-        Binding("l", "layers", "Layers", id="layers"),
-        Binding("c", "overlay", "Compare", id="overlay", tooltip=tr("another run's curves behind")),
-        Binding("s", "settings", "Settings", id="settings", tooltip=tr("smoothing, log scale")),
-        Binding("z", "style('zoom')", "Zoom", id="zoom", tooltip=tr("loss or accuracy only")),
-        Binding("plus", "style('smoother')", "Smoother", show=False, id="smoother"),
-        Binding("minus", "style('rougher')", "Rougher", show=False, id="rougher"),
-        Binding("N", "note", "Note", key_display="N", id="note", tooltip=tr("kept with the run")),
+        Binding("r", "resume", tr("Resume"), id="resume"),
+        Binding("enter", "results", tr("Results"), id="results"),
+        Binding(
+            "q,escape", "detach", tr("Detach"), id="detach", tooltip=tr("the run keeps running")
+        ),
+        Binding("q,escape", "back", tr("Back"), id="train.back"),
+        Binding("l", "layers", tr("Layers"), id="layers"),
+        Binding(
+            "c", "overlay", tr("Compare"), id="overlay", tooltip=tr("another run's curves behind")
+        ),
+        Binding("s", "settings", tr("Settings"), id="settings", tooltip=tr("smoothing, log scale")),
+        Binding("z", "style('zoom')", tr("Zoom"), id="zoom", tooltip=tr("loss or accuracy only")),
+        Binding("plus", "style('smoother')", tr("Smoother"), show=False, id="smoother"),
+        Binding("minus", "style('rougher')", tr("Rougher"), show=False, id="rougher"),
+        Binding(
+            "N", "note", tr("Note"), key_display="N", id="note", tooltip=tr("kept with the run")
+        ),
     ]
 
     def __init__(self, run: str) -> None:
