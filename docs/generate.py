@@ -3,26 +3,19 @@
 `docs/conf.py` calls `write_pages` before each build; the pages are not committed.
 """
 
-import importlib
 import inspect
-import pkgutil
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 from schemas import events_page, presets_page, settings_page, spec_page, table
-from textual.binding import Binding
 from textual.keys import key_to_character
 
-from workbench import ui
 from workbench.cli import workbench
 from workbench.content.concepts import CONCEPTS
-from workbench.ui.app import WorkbenchApp
-from workbench.ui.routes import ROUTES
+from workbench.ui.bindings import MEANINGS, list_actions
 
-_PRESS = re.compile(r"^press\('(\w+)'\)$")
+_PLACES = {"app": "everywhere", "base": "every screen", "feature_map": "map"}
 _SIGNS = {"minus": "-", "plus": "+", "slash": "/", "comma": ",", "full_stop": "."}
 
 
@@ -93,52 +86,37 @@ def _command(name: str, command: click.Command) -> str:
 # --- keys -------------------------------------------------------------------------------------
 
 
-def screens() -> dict[str, list[Binding]]:
-    """Return the bindings of the app and of every screen that has a name."""
-    for module in pkgutil.walk_packages(ui.__path__, f"{ui.__name__}."):
-        importlib.import_module(module.name)
-    found = {"everywhere": _bindings(WorkbenchApp)}
-    for route, path in sorted(ROUTES.items()):
-        by_key: dict[str, Binding] = {}
-        for owner in _own(pkgutil.resolve_name(path)):
-            for one in _bindings(owner):
-                by_key.setdefault(one.key, one)  # a screen's own takes the place of an inherited
-        found[route] = list(by_key.values())
-    return found
-
-
-def _own(screen: type[Any]) -> list[type[Any]]:
-    return [one for one in screen.__mro__ if one.__module__.startswith(f"{ui.__name__}.")]
-
-
-def _bindings(owner: type[Any]) -> list[Binding]:
-    listed = owner.__dict__.get("BINDINGS", ())
-    return [one if isinstance(one, Binding) else Binding(*one) for one in listed]
-
-
 def key_name(key: str) -> str:
     """Return a key as a keyboard has it: "?" for "question_mark"."""
     character = key_to_character(key) or ""
-    return character if character.isprintable() and character else _SIGNS.get(key, key)
+    return (
+        character if character.strip().isprintable() and character.strip() else _SIGNS.get(key, key)
+    )
 
 
 def keys_page() -> str:
-    """Return the page of keys, screen by screen."""
+    """Return the page of keys: what each means, and all actions, screen by screen."""
+    meanings = [(f"`{key_name(key)}`", meaning) for key, (meaning, _) in MEANINGS.items()]
     parts = [
         "# Keys",
         "One key has one meaning in the whole app. The line at the bottom of a screen shows those "
-        "that do something now; `ctrl+p` finds every action by its name. How to change a key: "
-        "[](../how-to/keys.md).",
+        "that do something now; `ctrl+p` finds every action by its name. How to change a key, by "
+        "the id of its action: [](../how-to/keys.md).",
+        "## All keys",
+        table(("key", "what it means"), meanings),
     ]
-    for name, bindings in screens().items():
-        rows = []
-        for one in bindings:
-            about = one.description or one.tooltip or _PRESS.sub(r"as `\1`", one.action)
-            keys = ", ".join(f"`{key_name(key)}`" for key in one.key.split(","))
-            tooltip = one.tooltip if one.description else ""
-            rows.append((keys, about, tooltip or "", f"`{one.id}`" if one.id else ""))
-        if rows:
-            parts += [f"## {name}", table(("key", "what it does", "", "id"), rows)]
+    for place in sorted({place for one in list_actions() for place in one.places}):
+        rows = [
+            (
+                ", ".join(f"`{key_name(key)}`" for key in one.keys.split(",")),
+                one.title,
+                f"`{one.id}`",
+            )
+            for one in list_actions()
+            if place in one.places
+        ]
+        title = _PLACES.get(place, place)
+        parts += [f"## {title}", table(("key", "what it does", "id"), rows)]
     return "\n\n".join(parts) + "\n"
 
 

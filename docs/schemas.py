@@ -178,7 +178,8 @@ def events_page() -> str:
     """Return the page of the event log: each kind with its fields, their objects, the status."""
     title, _, rest = (inspect.getdoc(events) or "").partition("\n\n")
     objects: dict[str, dict[str, Any]] = {}
-    parts = [f"# {title.rstrip('.')}", rest]
+    title, _, about = title.partition(": ")
+    parts = [f"# {title}", f"{about[:1].upper()}{about[1:].rstrip('.')}.", rest]
     for kind in (*get_args(Known), Interrupted):
         schema = TypeAdapter(kind).json_schema()
         objects |= schema.get("$defs", {})

@@ -31,7 +31,7 @@ def test_bell_and_notification_are_as_set(
 
 def test_a_command_gets_run_and_state(tmp_path: Path) -> None:
     path = tmp_path / "ended"
-    command = f'echo "$WORKBENCH_RUN $WORKBENCH_STATE $WORKBENCH_FOLDER" >> {path}'
+    command = f'echo "$WORKBENCH_RUN $WORKBENCH_STATE $WORKBENCH_RUN_FOLDER" >> {path}'
     assert run_command(command, END) == ""
     assert path.read_text() == "pets-1 finished /ws/saved_models/pets-1\n"
 

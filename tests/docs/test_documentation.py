@@ -21,7 +21,7 @@ from workbench.runs import events
 from workbench.runs.folder import RunFolder
 from workbench.runs.folder import _Path as FolderPath
 from workbench.settings import Settings
-from workbench.ui.routes import ROUTES
+from workbench.ui.bindings import MEANINGS, binding_owners, import_screens, own_bindings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -66,7 +66,7 @@ def test_commands_and_their_options() -> None:
             if isinstance(one, click.Option) and not one.hidden
             for opt in (*one.opts, *one.secondary_opts)
         }
-        words = re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", " ".join(first_cells(found[name])))
+        words = re.findall(r"(?<![\w-])--?[a-z][\w-]*", " ".join(first_cells(found[name])))
         assert set(words) == options, name
 
 
@@ -143,13 +143,26 @@ def test_settings() -> None:
 
 def test_key_bindings() -> None:
     found = sections(generate.REFERENCE["keys"]())
-    screens = generate.screens()
-    assert set(screens) == {"everywhere", *ROUTES}
-    assert set(found) == {name for name, bindings in screens.items() if bindings}
-    for name, text in found.items():
-        bound = {generate.key_name(k) for one in screens[name] for k in one.key.split(",")}
-        assert first_cells(text) == bound, name
-    assert {"n", "c", "o", "?", "escape"} <= first_cells(found["home"])
+    meanings = found.pop("All keys")
+    for key, (meaning, _) in MEANINGS.items():
+        assert f"| `{generate.key_name(key)}` | {meaning} |" in meanings
+    import_screens()
+    bound = {
+        (one.id, generate.key_name(key))
+        for owner in binding_owners()
+        if not owner.__module__.startswith("test")
+        for one in own_bindings(owner)
+        for key in one.key.split(",")
+    }
+    listed = set()
+    for text in found.values():
+        for keys_cell, name in re.findall(r"^\| (`.*?`) \| .* \| `([\w.-]+)` \|$", text, re.M):
+            listed |= {
+                (name, key.replace("\\|", "|")) for key in re.findall(r"`([^`]+)`", keys_cell)
+            }
+    assert listed == bound
+    assert {("stop", "x"), ("back", "escape"), ("concepts", "?"), ("open", "enter")} <= listed
+    assert {"home", "train", "settings"} <= set(found)
 
 
 def test_concepts() -> None:

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.xdist_group("page commands")  # one after the other, in
 
 # Why a command is not run here, by how its line begins or what it contains.
 NOT_RUN = {
-    r"^workbench$": "opens the app: tests/ui",
+    r"^workbench( --lang ko)?$": "opens the app: tests/ui",
     r"^workbench check$": "tries the framework: the build of the tutorial",
     r"^workbench (train|demo|lr-find|tune|resume|stop)\b": "trains: the build, tests/worker",
     r"^workbench sweep spec.toml ": "trains: tests/worker, tests/cli/test_sweep_command.py",
@@ -52,6 +52,7 @@ NOT_RUN = {
     r"^workbench data get mnist": "downloads: tests/datasets",
     r" --(host|all-hosts)\b|^workbench fetch ": "asks another machine: tests/hosts",
     r" --weights \S+\.h5": "reads a file of weights: tests/training",
+    r" --(on-finish|notify) ": "runs a command of a person: tests/runs, tests/worker",
     r" --slurm\b": "needs SLURM: tests/slurm",
 }
 
@@ -93,9 +94,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (root / "spec.toml").write_text(text)
         rows = prepare(spec.data, workspace).rows
         tested = [row for row in rows if row.split == "test"]
+        made_ladder(workspace, "photos-ladder-1", "photos", [("dense", text)])
         for number in (1, 2):
             finish(FakeRun(workspace, f"photos-{number}", text), rows, tested)
-        made_ladder(workspace, "photos-ladder-1", "photos", [("dense", text)])
         made_sweep(workspace, "photos-sweep-1", [SweepTrial({}, 1, text, "photos-1")])
         yield root
 
@@ -126,6 +127,7 @@ def finish(run: FakeRun, rows: Sequence[ImageRecord], tested: Sequence[ImageReco
     results = {**score, "labels": ["cat", "dog"], "confusion": matrix, "classes": [], "worst": []}
     run.folder.results_path.write_text(json.dumps(results))
     write_manifest(run.folder.manifest_path, rows)
+    run.folder.log_path.touch()
     table = ["path,label,predicted,cat,dog"]
     wrong = next(row for row in tested if row.label == "dog")
     for row in tested:

@@ -65,7 +65,7 @@ def run_command(command: str, end: RunEnd) -> str:
         **os.environ,
         "WORKBENCH_RUN": end.run,
         "WORKBENCH_STATE": end.state,
-        "WORKBENCH_FOLDER": end.folder,
+        "WORKBENCH_RUN_FOLDER": end.folder,
     }
     try:
         done = subprocess.run(
