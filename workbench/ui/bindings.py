@@ -46,7 +46,7 @@ MEANINGS: Mapping[str, tuple[str, Set[str]]] = {
     **{str(step): (tr("step of the rail"), {"step", "choose"}) for step in range(1, 7)},
     # Move
     **{
-        key: (tr("move"), {"press", "choose", "move", "step", "field", "open", "close"})
+        key: (tr("move"), {"press", "choose", "move", "step", "field", "open", "close", "cursor"})
         for key in ("j", "k", "g", "G", "up", "down", "left", "right")
     },
     "home": (tr("the first"), {"scroll_top"}),

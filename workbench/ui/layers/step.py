@@ -243,21 +243,22 @@ class LayersStep(LayersView, StepScreen):
         cost = forecast.costs[index]
         lines.append(self.totals_line(cost.trainable, cost.parameters))
         if prefix := describe_prefix_cost(self.spec, forecast, index):
-            lines.append(labelled_line("prefix", prefix))
-        lines.append(labelled_line("cost", describe_cost(forecast, index)))
+            lines.append(labelled_line(tr("prefix"), prefix))
+        lines.append(labelled_line(tr("cost"), describe_cost(forecast, index)))
         for stage in (one.stage for one in forecast.costs):
             style = "" if stage.index == index else "dim"
             line = f"{stage.index + 1} {describe_stage(planned_row(stage), History())}"
-            lines.append(labelled_line("" if stage.index else "plan", line, style))
+            lines.append(labelled_line("" if stage.index else tr("plan"), line, style))
         return lines + self._advice_lines()
 
     def _advice_lines(self) -> list[Text]:
         advice = self._advice()
         if not advice and self.spec.model.strategy == "fine-tuning":
-            ok = f"ok: the head trains {plural(self.spec.training.head_epochs, 'epoch')} first"
+            epochs = plural(self.spec.training.head_epochs, "epoch")
+            ok = tr("ok: the head trains {epochs} first", epochs=epochs)
             if self.spec.training.head_start == "solved":
                 ok = tr("ok: the head is solved first")
-            return [labelled_line("advice", ok, self.color("success"))]
+            return [labelled_line(tr("advice"), ok, self.color("success"))]
         # A low terminal shows one at a time; after it is taken, the next one.
         is_high = self.app.size.height >= HIGH_ROWS
         keys = ADVICE_KEYS if is_high else ADVICE_KEYS[:1]

@@ -31,12 +31,12 @@ class LayerColumn:
 
 MIN_NAME, MAX_NAME = 25, 34  # cells of the first column
 WIDE = 116  # columns of a terminal in which verdicts have a column of their own
-_SIZES = (LayerColumn("output", 11, True), LayerColumn("parameters", 12, True))
-_REQUESTED = (LayerColumn("  requested", 12),)
+_SIZES = (LayerColumn(tr("output"), 11, True), LayerColumn(tr("parameters"), 12, True))
+_REQUESTED = (LayerColumn("  " + tr("requested"), 12),)
 _FREEZE_CHECK = (
-    LayerColumn("  requested", 11),
-    LayerColumn(" compiled", 9),
-    LayerColumn("moved", 9, True),
+    LayerColumn("  " + tr("requested"), 11),
+    LayerColumn(" " + tr("compiled"), 9),
+    LayerColumn(tr("moved"), 9, True),
 )
 _VERDICT = (LayerColumn("", 36),)
 
