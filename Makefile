@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test faults slurm lint messages docs pictures bases login bench gpu clean
+.PHONY: demo test faults slurm lint messages docs pictures wheel bases login bench gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -48,6 +48,11 @@ docs: $(INSTALLED)
 
 pictures: $(INSTALLED)
 	$(BIN)/python docs/draw_screens.py
+
+# A release: the version in workbench/__init__.py, its date in CHANGELOG.md, then this, into dist/.
+wheel: $(INSTALLED)
+	rm -rf build/lib build/bdist.* *.egg-info  # of files that are gone
+	$(BIN)/python -m pip wheel --no-deps -w dist .
 
 # After a line in workbench/bases/bases.toml, or a new Keras: the tables of the pretrained networks.
 bases: $(INSTALLED)

@@ -20,6 +20,7 @@ source_suffix = {".md": "markdown"}
 exclude_patterns = ["pictures"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+smartquotes = False  # "--group" has to stay what can be typed
 # Files of the repository that are no pages, such as benchmarks/QUALITY.md, are shown there.
 suppress_warnings = ["myst.header"]
 locale_dirs = ["locale"]

@@ -21,6 +21,7 @@ from workbench.bases import weights
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import request_stop
+from workbench.settings import settings_path
 
 __all__ = ["commands", "there"]  # fixtures of several folders
 
@@ -64,6 +65,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         patch.delenv("XDG_RUNTIME_DIR", raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(_own_cache: None) -> Iterator[None]:
+    """Begin without what another test kept, such as a theme."""
+    path = settings_path()
+    yield
+    path.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,6 @@
 """The command line: fast, and with clear errors."""
 
+import importlib.metadata
 import subprocess
 import sys
 import tomllib
@@ -45,8 +46,19 @@ def test_nothing_but_the_worker_imports_keras() -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_version(types: Type) -> None:
-    assert types("--version").output == f"workbench, version {__version__}\n"
+def test_version_names_what_matters_and_imports_none_of_it(types: Type) -> None:
+    lines = types("--version").output.splitlines()
+    assert lines[0] == f"workbench {__version__}"
+    versions = dict(line.rsplit(" ", 1) for line in lines)
+    assert {"python", "keras", "tensorflow", "numpy", "pillow", "textual"} < versions.keys()
+    assert versions["keras"] == importlib.metadata.version("keras")
+
+
+def test_help_of_every_command_is_printed(types: Type) -> None:
+    output = types("--help-all").output
+    for words in ("[OPTIONS] [COMMAND]", "train [", "data scan [", "schema [", "mirror ["):
+        assert f"Usage: workbench {words}" in output
+    assert output.count("Usage: ") > 50
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

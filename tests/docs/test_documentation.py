@@ -1,167 +1,256 @@
-"""The documentation has a place for everything, and its commands and links are right."""
+"""The reference has exactly what the code has, and every link of every page leads somewhere."""
 
+import dataclasses
 import re
-import shlex
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, get_args, get_origin
 
 import click
 import generate
 import pytest
+import schemas
 from pydantic import BaseModel
 
 from workbench.cli import workbench
 from workbench.content.concepts import CONCEPTS
-from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.presets import PRESETS
+from workbench.experiment.toml import keys
 from workbench.runs import events
+from workbench.runs.folder import RunFolder
+from workbench.runs.folder import _Path as FolderPath
 from workbench.settings import Settings
-from workbench.ui.routes import ROUTES
+from workbench.ui.bindings import MEANINGS, binding_owners, import_screens, own_bindings
 
 ROOT = Path(__file__).parents[2]
-GENERATED = {f"{name}.md" for name in generate.REFERENCE}
-WRITTEN = [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *(ROOT / "docs").rglob("*.md")]
-PAGES = sorted(
-    page
-    for page in WRITTEN
-    if not (page.parent.name == "reference" and page.name in GENERATED)
-    and page.parent.name != "concepts"
-)
-SHELL = re.compile(r"^```sh\n(.*?)^```|^```\{run\}\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"(?<!`)\[[^\]\n]*\]\(([^)#\s]+)[^)]*\)")
+DOCS = ROOT / "docs"
+CODE = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "workbench").rglob("*.py")))
 
 
-def key_places(model: type[BaseModel], place: str = "") -> Iterator[str]:
-    """Yield the dotted keys of a model, as its JSON has them."""
-    for name in model.model_fields:
-        yield f"{place}{name}"
+def sections(page: str, level: int = 2) -> dict[str, str]:
+    """Return the texts below the headings of a level, up to the next one as high."""
+    mark = "#" * level
+    parts = re.split(rf"^(?=#{{2,{level}}} )", page, flags=re.M)
+    return {
+        part.split("\n")[0].removeprefix(f"{mark} "): part
+        for part in parts
+        if part.startswith(f"{mark} ")
+    }
 
 
-# --- everything has a place -------------------------------------------------------------------
+def first_cells(text: str) -> set[str]:
+    """Return what stands in backticks at the beginning of the rows of tables."""
+    rows = re.findall(r"^\| ((?:[^|\\]|\\.)*) \|", text, re.M)
+    return {cell.replace("\\|", "|") for row in rows for cell in re.findall(r"`([^`]+)`", row)}
 
 
-def test_every_command_and_option_is_listed() -> None:
-    page = generate.commands_page()
-
-    def check(name: str, command: click.Command) -> None:
-        assert f"\n## {name}\n" in page
-        section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
-        for parameter in command.params:
-            if isinstance(parameter, click.Option) and not parameter.hidden:
-                assert parameter.opts[-1] in section, (name, parameter.opts)
-        for other in command.commands.values() if isinstance(command, click.Group) else ():
-            check(f"{name} {other.name}", other)
-
-    check("workbench", workbench)
+# --- everything has a place, and nothing else -------------------------------------------------
 
 
-def test_every_key_of_the_spec_is_listed_with_its_default() -> None:
-    page = generate.spec_page()
-    for table, field in ExperimentSpec.model_fields.items():
-        section = field.annotation
-        if not (isinstance(section, type) and issubclass(section, BaseModel)):
-            continue
-        for key, one in section.model_fields.items():
-            if isinstance(one.annotation, type) and issubclass(one.annotation, BaseModel):
-                continue
-            row = re.search(rf"^\| `{table}\.{key}` \| (.+?) \| (.*?) \| (.*?) \|$", page, re.M)
-            assert row, f"{table}.{key}"
-            assert row[3], f"{table}.{key} has no description"
-    assert "| `training.batch_size` | integer 1 to " in page
-    assert "| `data.source` | string | required |" in page
+def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            yield from commands(f"{name} {one.name}", one)
 
 
-def test_every_event_and_field_is_listed() -> None:
-    page = generate.events_page()
-    for kind in events.Event.__subclasses__():
-        named = kind.model_fields.get("event") if hasattr(kind, "model_fields") else None
-        if named is not None:
-            assert f"\n## {named.default}\n" in page
+def test_commands_and_their_options() -> None:
+    found = sections(generate.commands_page())
+    expected = dict(commands("workbench", workbench))
+    assert set(found) == set(expected)
+    for name, command in expected.items():
+        options = {
+            opt
+            for one in command.get_params(click.Context(command))
+            if isinstance(one, click.Option) and not one.hidden
+            for opt in (*one.opts, *one.secondary_opts)
+        }
+        words = re.findall(r"(?<![\w-])--?[a-z][\w-]*", " ".join(first_cells(found[name])))
+        assert set(words) == options, name
 
 
-def test_every_setting_is_listed() -> None:
-    page = generate.settings_page()
-    for key in Settings.model_fields:
-        assert f"`{key}`" in page or f"[{key}" in page, key
+def test_keys_of_the_spec() -> None:
+    page = generate.REFERENCE["spec"]()
+    assert first_cells(page) == set(keys())
+    without = re.findall(r"^\| `([\w.]+)` \| (?:.* \| )?\|$", page, re.M)
+    assert not without, "keys without a description"
+    for row in (
+        "| `training.batch_size` | integer 1 to ",
+        '| `data.resize` | `"stretch"`, `"crop"`, `"pad"` | `"stretch"` | ',
+        "| `data.image_size` | list of 2, each integer 8 to 1,024 | `[150, 150]` | ",
+        "| `data.source` | string | required | ",
+        "| `name` | string | left out | ",
+    ):
+        assert f"\n{row}" in page
 
 
-def test_every_key_binding_is_listed() -> None:
-    page = generate.keys_page()
-    found = generate.screens()
-    assert set(found) == {"everywhere", *ROUTES}
-    assert {"n", "c", "o"} <= {one.key for one in found["home"]}
-    for name, bindings in found.items():
-        section = page.split(f"\n## {name}\n")[1].split("\n## ")[0] if bindings else ""
-        for one in bindings:
-            assert (one.description or one.tooltip or one.action) in section.replace("\\|", "|")
+def test_presets() -> None:
+    found = sections(generate.REFERENCE["presets"]())
+    assert set(found) == set(PRESETS)
+    for name, preset in PRESETS.items():
+        assert preset.does in found[name]
+        assert preset.expect in found[name]
 
 
-def test_every_concept_has_a_page_and_a_place_in_the_list() -> None:
-    groups = {concept.group: [] for concept in CONCEPTS.values()}
+def test_events_and_their_fields() -> None:
+    page = generate.REFERENCE["events"]()
+    found = sections(page)
+    kinds = {kind.event: kind for kind in (*get_args(events.Known), events.Interrupted)}
+    assert kinds.keys() == set(re.findall(r'^    event: Literal\["(\w+)"\]', source(events), re.M))
+    assert set(found) == {*kinds, "Objects", "status.json"}
+    common = fields(events.Event)
+    for name, kind in kinds.items():
+        assert first_cells(found[name]) == fields(kind) - common
+    objects = sections(page, 3)
+    assert {"ChosenGpu", "CheckedLayer", "GpuUse"} <= set(objects)
+    for name, text in objects.items():
+        assert first_cells(text) == fields(getattr(events, name))
+
+
+def source(module: Any) -> str:
+    return Path(module.__file__).read_text("utf-8")
+
+
+def fields(kind: type[Any]) -> set[str]:
+    return {one.name for one in dataclasses.fields(kind)}
+
+
+def test_what_the_status_holds() -> None:
+    assert set(schemas.status_kinds()) == {"preparing", "evaluating", "progress", "machine"}
+    listed = sections(generate.REFERENCE["events"]())["status.json"]
+    assert set(re.findall(r"\[(\w+)\]\(#\w+\)", listed)) == set(schemas.status_kinds())
+
+
+def settings_keys(model: type[BaseModel], place: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        inner = [one for one in (field.annotation, *get_args(field.annotation))
+                 if isinstance(one, type) and issubclass(one, BaseModel)]  # fmt: skip
+        mapping = get_origin(field.annotation) in (dict, Mapping)
+        if not inner:
+            yield place + name
+        for one in inner:
+            yield from settings_keys(one, f"{place}{name}.{'NAME.' if mapping else ''}")
+
+
+def test_settings() -> None:
+    page = generate.REFERENCE["settings"]()
+    assert first_cells(page) == set(settings_keys(Settings))
+    assert not re.findall(r"^\| `([\w.]+)` \|.*\|  \|$", page, re.M), (
+        "settings without a description"
+    )
+
+
+def test_key_bindings() -> None:
+    found = sections(generate.REFERENCE["keys"]())
+    meanings = found.pop("All keys")
+    for key, (meaning, _) in MEANINGS.items():
+        assert f"| `{generate.key_name(key)}` | {meaning} |" in meanings
+    import_screens()
+    bound = {
+        (one.id, generate.key_name(key))
+        for owner in binding_owners()
+        if not owner.__module__.startswith("test")
+        for one in own_bindings(owner)
+        for key in one.key.split(",")
+    }
+    listed = set()
+    for text in found.values():
+        for keys_cell, name in re.findall(r"^\| (`.*?`) \| .* \| `([\w.-]+)` \|$", text, re.M):
+            listed |= {
+                (name, key.replace("\\|", "|")) for key in re.findall(r"`([^`]+)`", keys_cell)
+            }
+    assert listed == bound
+    assert {("stop", "x"), ("back", "escape"), ("concepts", "?"), ("open", "enter")} <= listed
+    assert {"home", "train", "settings"} <= set(found)
+
+
+def test_concepts() -> None:
+    groups: dict[str, list[str]] = {}
     for name, concept in CONCEPTS.items():
-        groups[concept.group].append(name)
+        groups.setdefault(concept.group, []).append(name)
         page = generate.concept_page(name)
         assert page.startswith(f"# {concept.title}\n\n{concept.text}")
         assert concept.picture in page
-    listed = generate.concepts_index(groups).split()
-    assert set(CONCEPTS) <= set(listed)
+        assert set(re.findall(r"\(([\w-]+)\.md\)", page)) >= set(concept.related)
+    listed = re.findall(r"^[\w-]+$", generate.concepts_index(groups), re.M)
+    assert sorted(listed) == sorted(CONCEPTS)
 
 
-# --- commands and links -----------------------------------------------------------------------
+def test_environment_variables() -> None:
+    page = (DOCS / "reference/environment.md").read_text("utf-8")
+    of_shells = "WORKBENCH_COMPLETE"  # what `workbench completion` prints sets it
+    used = set(re.findall(r"WORKBENCH_[A-Z_]*[A-Z]", CODE)) - {of_shells}
+    assert {one for one in first_cells(page) if one.startswith("WORKBENCH_")} == used
 
 
-def command_lines(page: Path) -> list[str]:
-    """Return the commands of workbench in a page's blocks of shell."""
-    found = []
-    for sh, run in SHELL.findall(page.read_text("utf-8")):
-        text = re.sub(r"^:\w+:.*$", "", sh or run, flags=re.MULTILINE).replace("\\\n", " ")
-        for line in text.splitlines():
-            parts = re.split(r"\s+#\s|;|\|\s|&&|>\s", line.strip())
-            found += [part.strip() for part in parts if part.strip().startswith("workbench ")]
-    return found
+def test_exit_codes() -> None:
+    page = (DOCS / "reference/exit-codes.md").read_text("utf-8")
+    codes = set(re.findall(r"^EXIT_\w+ = (\d+)(?![.\d])", CODE, re.M))
+    assert set(re.findall(r"^\| (\d+) \|", page, re.M)) == {"0", *codes}
 
 
-WITH_COMMANDS = [page for page in PAGES if command_lines(page)]
+def test_files_of_a_run() -> None:
+    page = (DOCS / "reference/folders.md").read_text("utf-8")
+    run = RunFolder(Path("run"))
+    paths = [name for name, one in vars(RunFolder).items() if isinstance(one, FolderPath)]
+    names = {getattr(run, name).relative_to("run").parts[0] for name in paths}
+    assert {"spec.toml", "events.jsonl", "control"} <= names
+    assert {name for name in names if name not in page} == set()
 
 
-@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_command_of_a_page_is_one_that_can_be_typed(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its name, options and values; files that it names are there."""
-    monkeypatch.chdir(tmp_path)
-    for line in command_lines(page):
-        words = shlex.split(line, comments=True)[1:]
-        for word in words:
-            name = word.rpartition("=")[2] if word.startswith("--") else word
-            if re.fullmatch(r"[\w./-]+\.(toml|csv|jpg|h5|keras)", name) and ".." not in name:
-                path = tmp_path / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
-        command: click.Command = workbench
-        context = None
-        try:
-            while isinstance(command, click.Group):
-                context = command.make_context(command.name, list(words), context)
-                words = [*context._protected_args, *context.args]
-                if not words:
-                    break
-                name, found, words = command.resolve_command(context, words)
-                assert found is not None
-                command = found
-            if not isinstance(command, click.Group):
-                command.make_context(command.name, list(words), context)
-        except (click.exceptions.Exit, click.exceptions.NoArgsIsHelpError):
-            pass  # such as --help
-        except click.UsageError as error:
-            pytest.fail(f"{line}\n{error.format_message()}")
+def test_generated_pages_are_not_committed() -> None:
+    listed = (ROOT / ".gitignore").read_text("utf-8").splitlines()
+    ignored = {line for line in listed if line.startswith("/docs/")}
+    expected = {f"/docs/reference/{name}.md" for name in generate.REFERENCE}
+    assert ignored == {*expected, "/docs/explanation/concepts/"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
-    generate.write_pages(ROOT / "docs")
-    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
-    for target in LINK.findall(text):
-        if re.match(r"[a-z]+:", target):
-            assert re.fullmatch(r"https?://[\w.-]+\.[a-z]+(/\S*)?", target), target
-        else:
-            assert (page.parent / target).exists(), target
+# --- links ------------------------------------------------------------------------------------
+
+LINK = re.compile(r"!?\[(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*\]\(([^)\s]+)\)")
+DIRECTIVE = re.compile(r"^```\{(?:image|figure|include)\} (\S+)$", re.M)
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[Path]:
+    """Every page in Markdown: those of the repository, and those that are generated."""
+    generate.write_pages(DOCS)
+    done = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    written = [ROOT / line for line in done.stdout.splitlines()]
+    shown = {*written, *DOCS.rglob("*.md")}
+    return sorted(page for page in shown if page.exists())
+
+
+def targets(page: Path) -> list[str]:
+    text = page.read_text("utf-8")
+    directives = DIRECTIVE.findall(text)
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.DOTALL)
+    return [*LINK.findall(re.sub(r"`[^`\n]*`", "", text)), *directives]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and MyST make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_link_leads_somewhere(pages: list[Path]) -> None:
+    assert {ROOT / "README.md", DOCS / "index.md", DOCS / "reference/keys.md"} <= set(pages)
+    broken, links = [], 0
+    for page in pages:
+        for target in targets(page):
+            links += 1
+            path, _, anchor = target.partition("#")
+            place = (page.parent / path) if path else page
+            if re.match(r"[a-z]+:", target):
+                good = bool(re.fullmatch(r"https?://[\w-]+(\.[\w-]+)*\.[a-z]+(/\S*)?", target))
+            else:
+                good = place.exists() and (not anchor or anchor in anchors(place))
+            if not good:
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not broken
+    assert links > 100

@@ -92,7 +92,7 @@ def test_what_runs_and_status_print_fits(workspace: Workspace) -> None:
 def test_a_spec_with_all_tables_fits() -> None:
     tree = {
         "data": {"source": "x"},
-        "base": {"name": "vgg16"},
+        "base": {"name": "vgg16", "trainable": ["block5"]},
         "model": {"strategy": "fine-tuning"},
         "training": {"head_epochs": 1},
     }

@@ -3,121 +3,41 @@
 A modal dialog and a text field have keys of their own.
 """
 
-import importlib
-import pkgutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.dom import DOMNode
 from textual.pilot import Pilot
-from textual.screen import ModalScreen
-from textual.widgets import DirectoryTree, Input
+from textual.widgets import Input
 from ui_pilot import driven, until
 
-from workbench import ui
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.base import WorkbenchScreen
+from workbench.ui.bindings import (
+    MEANINGS,
+    binding_owners,
+    check_keys,
+    import_screens,
+    keymap,
+    list_actions,
+    own_bindings,
+)
 from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, Prompt
 from workbench.ui.keys import KeyLine
-from workbench.ui.routes import ROUTES
-
-ANY: set[str] = set()
-# What a key means, and the names of the actions that do it; ANY for a key whose effect depends on
-# what has the focus. A new binding takes a key of this table, or a new line of it.
-MEANINGS: dict[str, tuple[str, set[str]]] = {
-    "enter": ("open or go on", ANY),
-    "escape": ("back", {"back", "detach"}),
-    "q": ("quit or detach", {"quit", "detach", "back"}),
-    "question_mark": ("explain", {"show_concepts", "back"}),  # back from the explanation
-    "slash": ("filter", {"filter"}),
-    "n": ("new or next", {"new", "next", "next_step", "next_error", "later"}),
-    "x": ("stop or cancel", {"stop", "cancel"}),
-    "r": ("resume or retry", {"resume", "retry", "rescan", "redraw", "restart"}),
-    "c": ("compare", {"compare", "overlay"}),
-    "d": ("delete or exclude", {"delete", "exclude"}),
-    "delete": ("delete or exclude", {"delete", "exclude"}),
-    "u": ("undo", {"undo"}),
-    "e": ("export", {"export"}),
-    "l": ("layers", {"layers"}),
-    "p": ("predict", {"predict"}),
-    "s": ("settings", {"settings", "options", "augment", "folder", "seeds", "count"}),
-    "y": ("copy", {"copy"}),
-    "space": ("toggle", {"toggle_row", "mark"}),
-    "o": ("sort order", {"sort"}),
-    **{str(step): ("step of the rail", {"step", "choose"}) for step in range(1, 7)},
-    # Move
-    **{
-        key: ("move", {"press", "choose", "move", "step", "field", "open", "close"})
-        for key in ("j", "k", "g", "G", "up", "down", "left", "right")
-    },
-    "home": ("the first", {"scroll_top"}),
-    "end": ("the last", {"scroll_bottom"}),
-    "pagedown": ("scroll", {"page"}),
-    "pageup": ("scroll", {"page"}),
-    # One screen or a few
-    "a": ("analyze", {"analyze"}),
-    "A": ("ladder: all strategies", {"ladders", "ladder"}),
-    "b": ("the book's values", {"book"}),
-    "D": ("demo", {"demo"}),
-    "E": ("lessons", {"lessons"}),
-    "f": ("learning rate finder", {"lr_find"}),
-    "F": ("filters of a layer", {"explain"}),
-    "h": ("explain the model", {"explain"}),
-    "i": ("other images", {"image", "images"}),
-    "L": ("another label", {"label", "pick"}),
-    "m": ("machine check", {"machine"}),
-    "M": ("map of the images", {"map"}),
-    "N": ("note", {"note"}),
-    "number_sign": ("tags", {"tag"}),
-    "R": ("review", {"review"}),
-    "t": ("train", {"train"}),
-    "T": ("tune", {"tune"}),
-    "U": ("train the upper blocks only", {"upper"}),
-    "v": ("the next view of the same thing", {"details", "curves", "next_view", "next_stage",
-                                              "back"}),
-    "w": ("measure", {"measure"}),
-    "W": ("weights from a file", {"weights"}),
-    "z": ("zoom", {"zoom", "style"}),
-    "plus": ("more", {"style", "step"}),
-    "equals_sign": ("more", {"step"}),  # the plus key without shift
-    "minus": ("less", {"style", "step"}),
-    "0": ("all off", {"off"}),
-    **{str(number): ("take a piece of advice", {"take_advice", "choose"}) for number in (7, 8, 9)},
-    "asterisk": ("expand or collapse all", {"all"}),
-    "ctrl+t": ("folder tree", {"tree"}),
-    "ctrl+p": ("palette", {"command_palette"}),
-    "ctrl+q": ("quit", {"quit"}),
-    "ctrl+z": ("suspend", {"suspend_process"}),
-}  # fmt: skip
-OWN_KEYS = (ModalScreen, Input, DirectoryTree)
-
-
-def classes(base: type[DOMNode] = DOMNode) -> Iterator[type[DOMNode]]:
-    """Yield the screens and widgets of the app."""
-    for found in base.__subclasses__():
-        if found.__module__.startswith(f"{ui.__name__}."):
-            yield found
-        yield from classes(found)
 
 
 def bindings() -> list[tuple[str, str, str]]:
     """Return class, key and action of every binding outside dialogs and text fields."""
-    for module in pkgutil.walk_packages(ui.__path__, f"{ui.__name__}."):
-        importlib.import_module(module.name)
-    for path in ROUTES.values():
-        pkgutil.resolve_name(path)
-    found = []
-    for owner in {one for one in classes() if not issubclass(one, OWN_KEYS)}:
-        for one in owner.__dict__.get("BINDINGS", ()):
-            binding = one if isinstance(one, Binding) else Binding(*one)
-            action = binding.action.removeprefix("app.").partition("(")[0]
-            found += [(owner.__name__, key, action) for key in binding.key.split(",")]
-    return sorted(found)
+    import_screens()
+    return sorted(
+        (owner.__name__, key, binding.action.removeprefix("app.").partition("(")[0])
+        for owner in binding_owners()
+        for binding in own_bindings(owner)
+        for key in binding.key.split(",")
+    )
 
 
 def test_every_key_has_one_meaning() -> None:
@@ -131,6 +51,42 @@ def test_every_key_has_one_meaning() -> None:
         if MEANINGS[key][1] and action not in MEANINGS[key][1]
     ]
     assert not others, "keys with another meaning"
+
+
+def test_every_key_has_an_id_that_the_settings_can_name() -> None:
+    import_screens()
+    nameless = [
+        (owner.__name__, binding.key)
+        for owner in binding_owners()
+        for binding in own_bindings(owner)
+        if not binding.id and not owner.__module__.startswith("tests")
+    ]
+    assert not nameless
+    assert {"stop", "resume", "copy", "settings.screen"} <= {one.id for one in list_actions()}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "good", "note"),
+    [
+        ({"stop": "f5"}, {"stop": "f5"}, ""),
+        ({"stop": "r", "resume": "x"}, {"stop": "r", "resume": "x"}, ""),
+        ({"concepts": "f1,?"}, {"concepts": "f1,question_mark"}, ""),
+        ({"stop": "r"}, {}, "keys.stop: r is the key of resume (Resume"),
+        ({"stop": "ctrl+q"}, {}, "keys.stop: ctrl+q is the key of app.quit (Quit)"),
+        ({"halt": "f5"}, {}, "keys.halt: there is no such id"),
+        ({"stop": "f5,nokey"}, {}, "keys.stop: 'nokey' is no key; such as: r, R, ?, f5, ctrl+r"),
+        ({"stop": "enter"}, {}, "keys.stop: enter moves or confirms and cannot be changed"),
+        ({"palette": "m"}, {}, "keys.palette: m could not be typed any more"),
+    ],
+)
+def test_a_changed_key_is_checked(wanted: dict[str, str], good: dict[str, str], note: str) -> None:
+    found, notes = check_keys(wanted)
+    assert found == good
+    assert [one.startswith(note) for one in notes] == [True] * bool(note), notes
+
+
+def test_a_changed_key_leaves_the_others_of_the_same_key() -> None:
+    assert keymap({"detach": "f5"}) == {"detach": "f5", "train.back": "q,escape"}
 
 
 @pytest.mark.parametrize("verb", ["stop", "resume", "compare", "delete", "layers", "export",

@@ -6,14 +6,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from fake_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
+from fake_runs import CONVNET, FINE_TUNING, FakeRun, curve, finished, training
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
-from ui_pilot import until
+from ui_pilot import driven, until
 
 from workbench.paths import Workspace
 from workbench.render.curves import training_curves
+from workbench.render.plot import PlotOptions, Series, epoch_at, plot
 from workbench.render.runs import format_time_left, planned_epochs
 from workbench.runs.annotations import newest_note
 from workbench.runs.launch import stop_requested
@@ -536,3 +537,33 @@ def test_the_coach_knows_whether_images_are_augmented(
     feed.poll()
     (view,) = feed.views()
     assert training_curves(view).augmented is augmented
+
+
+async def test_values_are_read_off_the_curves(tmp_path: Path) -> None:
+    run = finished(Workspace(tmp_path), epochs=9)
+    rows = [curve(0, epoch) for epoch in range(1, 10)]
+    async with driven(tmp_path, (120, 40)) as (app, pilot):
+        await app.push_screen(TrainScreen(run.folder.name))
+        await until(pilot, lambda: app.screen.query_one("#loss", LinePlot)._shown, "the curves")
+
+        def title(metric: str) -> str:
+            return app.screen.query_one(f"#{metric}", LinePlot).render().plain.split("\n")[0]
+
+        await pilot.press("left", "left", "left")  # from the last one
+        expected = f"epoch 7: train {rows[6]['loss']:.4f}, val {rows[6]['val_loss']:.4f}"
+        await until(pilot, lambda: expected in title("loss"), expected)
+        assert f"val {rows[6]['val_accuracy']:.4f}" in title("accuracy")
+        await pilot.press("right", "right", "right")
+        await until(pilot, lambda: "epoch" not in title("loss"), "no cursor past the last")
+        await pilot.press("right")
+        await until(pilot, lambda: "epoch 1: " in title("loss"), "the first again")
+
+
+def test_a_column_of_a_plot_is_the_epoch_drawn_in_it() -> None:
+    series = [Series("train", (0.5, 0.25, 0.125), "#ffffff", marker=".")]
+    options = PlotOptions(epochs=3, cursor=2)
+    drawn = plot(series, 60, 10, options).plain.split("\n")
+    column = next(line.rindex("│") for line in drawn if line.count("│") == 2)
+    assert epoch_at(column, series, 60, 10, options) == 2
+    assert epoch_at(0, series, 60, 10, options) is None
+    assert epoch_at(59, series, 60, 10, options) is None  # the name of the curve

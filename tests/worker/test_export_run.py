@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 from person import Person
+from schema_checker import check
+
+from workbench.app.schema import json_schema
 
 pytestmark = pytest.mark.worker
 
@@ -92,6 +95,8 @@ def test_run_is_exported(person: Person) -> None:
     assert output.splitlines()[-1].endswith(" accuracy 1.0000")
     assert output.count("val_macro_f1: ") == output.count("Epoch ") == len(epochs)
     assert (person.workspace / "train_home.keras").exists()
+
+    check(results, json_schema("results"))
 
     person.types("report", "home")
     assert "1.0000" in (person.workspace / "home.html").read_text()

@@ -23,10 +23,9 @@ from workbench.runs.slurm import SlurmJob, submit
 from workbench.runs.slurm_queue import forget
 from workbench.settings import (
     SlurmProfile,
+    change_settings,
     describe_invalid,
     read_settings,
-    settings_path,
-    write_settings,
 )
 from workbench.text import safe_text
 
@@ -184,8 +183,8 @@ def save_profile(name: str, profile: SlurmProfile | None) -> None:
     """Keep a profile in the settings; None removes it.
 
     Raises:
-        UserError: the name is not allowed, there is none to remove, or a settings file with errors
-            would lose them, or it cannot be written.
+        UserError: the name is not allowed, there is none to remove, or the settings cannot be
+            changed.
     """
     if not _NAME.fullmatch(name):
         raise UserError(
@@ -195,21 +194,9 @@ def save_profile(name: str, profile: SlurmProfile | None) -> None:
                 name=safe_text(repr(name), 60),
             )
         )
-    settings, notes = read_settings()
-    if notes:
-        raise UserError("\n".join(notes), tr("Correct that first, or it would be lost."))
-    if profile is None and name not in settings.slurm:
+    if profile is None and name not in read_settings()[0].slurm:
         raise UserError(tr("There is no SLURM profile {name}.", name=name))
-    others = {key: one for key, one in settings.slurm.items() if key != name}
-    profiles = others if profile is None else {**others, name: profile}
-    try:
-        write_settings(settings.model_copy(update={"slurm": profiles}))
-    except OSError as error:
-        path, reason = safe_text(settings_path()), safe_text(error.strerror or error)
-        raise UserError(
-            tr("{path} cannot be written: {reason}.", path=path, reason=reason),
-            tr("Make room or fix the permissions, or name another folder: XDG_CONFIG_HOME=DIR"),
-        ) from None
+    change_settings({("slurm", name): profile and profile.model_dump(exclude_defaults=True)})
 
 
 def describe_profile(profile: SlurmProfile) -> str:

@@ -15,6 +15,7 @@ from workbench.cli.hosts import fetch
 from workbench.cli.label import label
 from workbench.cli.ladder import ladder
 from workbench.cli.lessons import lessons
+from workbench.cli.logs import logs
 from workbench.cli.mirror import mirror
 from workbench.cli.plan import bases, layers, plan, presets
 from workbench.cli.results import evaluate, predict
@@ -30,6 +31,7 @@ from workbench.cli.runs import (
     tag,
 )
 from workbench.cli.schema import schema
+from workbench.cli.settings import settings
 from workbench.cli.slurm import slurm
 from workbench.cli.sweep import sweep
 from workbench.cli.train import resume, train
@@ -38,8 +40,8 @@ from workbench.cli.tune import lr_find, tune
 for _command in (
     check, demo, data, presets, bases, plan, train, runs, attach, status, stop, resume,
     fetch, delete, restore, tag, note, layers, evaluate, analyze, relabel, label, compare, explain,
-    ladder, sweep, lessons, predict, lr_find, tune, features, report, export, mirror,
-    slurm, schema, completion,
+    ladder, sweep, lessons, predict, lr_find, tune, features, report, export, mirror, slurm,
+    settings, logs, schema, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 

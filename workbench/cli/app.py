@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from workbench import __version__
+from workbench.cli.about import help_all_option, version_option
 from workbench.cli.group import CommandGroup
 from workbench.cli.options import PathArgument, examples
 from workbench.language import take_notes
@@ -25,7 +25,8 @@ from workbench.text import use_utf8
     epilog="Without a command, on a terminal: the guided app. Or start with `workbench demo`, or "
     "`workbench train --preset convnet --data FOLDER`.",
 )
-@click.version_option(__version__, prog_name="workbench")
+@version_option
+@help_all_option
 @click.option(
     "--workspace",
     type=PathArgument(new=True),
@@ -72,9 +73,13 @@ def open_app(workspace: Workspace, low_bandwidth: bool, first: Sequence[Any] = (
         low_bandwidth: redraw less often.
         first: the route of a screen to open over home, and the arguments of the screen.
     """
-    from workbench.machine.terminal_probe import TerminalProbe
+    from workbench.machine.terminal_probe import VARIABLE, TerminalProbe
+    from workbench.settings import read_settings
 
-    with TerminalProbe(os.environ, sys.__stdin__, sys.__stderr__, low_bandwidth) as probe:
+    settings = read_settings()[0]
+    low_bandwidth = low_bandwidth or settings.low_bandwidth
+    environment = {VARIABLE: settings.graphics, **os.environ}
+    with TerminalProbe(environment, sys.__stdin__, sys.__stderr__, low_bandwidth) as probe:
         from workbench.ui.app import WorkbenchApp  # the answers arrive while Textual is imported
 
         graphics = probe.graphics()
@@ -86,7 +91,22 @@ def open_app(workspace: Workspace, low_bandwidth: bool, first: Sequence[Any] = (
     app.first = tuple(first)
     app.notes = take_notes()
     app.run()
+    if app.restarting:
+        _restart(app.settings.language)
     return app.return_code or 0
+
+
+def _restart(language: str) -> None:
+    """Start this command again in this process, in the language that was just chosen."""
+    os.environ.pop(LANGUAGE_VARIABLE, None)
+    if language:
+        os.environ[LANGUAGE_VARIABLE] = language
+    words = sys.orig_argv[1:]
+    if "--lang" in words:  # the newer choice counts
+        at = words.index("--lang")
+        words = words[:at] + words[at + 2 :]
+    words = [word for word in words if not word.startswith("--lang=")]
+    os.execv(sys.executable, [sys.executable, *words])
 
 
 @click.command(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from workbench.app.run_end import RunEnd
 from workbench.cli.group import command_line, describe_detached, note_running
+from workbench.cli.notify import notify_end, terminal_titles
 from workbench.cli.output import echo, evaluation_report, progress_bar
 from workbench.errors import UserError
 from workbench.experiment.metrics import METRICS as METRIC_TITLES
@@ -47,12 +50,12 @@ from workbench.runs.lock import is_locked
 from workbench.runs.slurm import read_job, resume_arguments
 from workbench.runs.slurm_state import log_path
 from workbench.runs.state import half_batch, hint_with_command, summarize
+from workbench.settings import read_settings
 from workbench.text import format_seconds, pad_cells, plural, safe_lines, safe_text
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
 
-BELL = "\a"
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -109,23 +112,32 @@ def watch(
     as_json: bool,
     brief: bool = False,
     launched: bool = False,
+    notify: str | None = None,
 ) -> str:
     """Watch a run to its end; return the kind of the last event.
 
-    Ctrl-C ends the watching, never the run. The bell of a terminal rings at the end of a run that
-    was running, or that this command launched, however quickly it ended. With `brief`, only the
-    accuracy of the evaluation is printed.
+    Ctrl-C ends the watching, never the run. The end of a run that was running, or that this command
+    launched, is notified as the settings have it; `notify` is a command instead of theirs. With
+    `brief`, only the accuracy of the evaluation is printed.
 
     Raises:
         UserError: the run failed or was interrupted.
     """
     last: Event | None = None
     running = launched or is_locked(folder.lock_path)
-    rings = running and sys.stdout.isatty() and not as_json
+    settings, notes = read_settings()
+    for note in notes:
+        echo(f"warning {note}", err=True)
+    is_shown = sys.stdout.isatty() and not as_json
+    began = time.monotonic()
     try:
-        with _output(plain=as_json) as output:
+        with (
+            _output(plain=as_json) as output,
+            terminal_titles(folder, is_shown and running and settings.title) as show_title,
+        ):
             printer = EventPrinter(workspace, folder, output, brief)
             for last in follow(folder):
+                show_title(last)
                 if as_json:
                     click.echo(event_line(last.as_dict()))
                 else:
@@ -133,8 +145,10 @@ def watch(
     except KeyboardInterrupt:
         echo(describe_detached(workspace, folder), err=True)
         return "detached"
-    if rings:
-        click.echo(BELL, nl=False)
+    if running:
+        state = summarize(folder).state.phase
+        end = RunEnd(folder.name, state, time.monotonic() - began, str(folder.path))
+        notify_end(end, settings.notifications, notify, is_shown)
     if isinstance(last, RunFailed):
         message = last.message or "unknown"
         raise UserError(

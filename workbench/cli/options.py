@@ -64,6 +64,12 @@ def examples(*lines: str) -> str:
 run_argument = click.argument("run", shell_complete=complete_runs)
 latest_argument = click.argument("run", default="latest", shell_complete=complete_runs)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+notify_option = click.option(
+    "--notify",
+    metavar="COMMAND",
+    help="A shell command at the run's end, with $WORKBENCH_RUN and $WORKBENCH_STATE; default: "
+    "notifications.command of the settings.",
+)
 mirror_option = click.option(
     "--mirror/--no-mirror",
     default=None,

@@ -12,6 +12,7 @@ from workbench.cli.options import (
     examples,
     json_option,
     latest_argument,
+    notify_option,
     run_argument,
 )
 from workbench.cli.output import echo, echo_json
@@ -241,13 +242,14 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
 @click.command()
 @latest_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the events.")
+@notify_option
 @in_workspace
-def attach(workspace: Workspace, run: str, as_json: bool) -> None:
+def attach(workspace: Workspace, run: str, as_json: bool, notify: str | None) -> None:
     """Watch a run, the newest if none is named; Ctrl-C only ends the watching."""
     from workbench.cli.follow import watch
     from workbench.runs.folder import find_run
 
-    watch(workspace, find_run(workspace, run), as_json)
+    watch(workspace, find_run(workspace, run), as_json, notify=notify)
 
 
 @click.command()

@@ -66,6 +66,7 @@ def start_or_resume(
     as_json: bool,
     queue: bool,
     environment: dict[str, str],
+    notify: str | None = None,
 ) -> None:
     """Start the run, resume it, or attach to its worker; then watch it to its end.
 
@@ -88,7 +89,7 @@ def start_or_resume(
     term.set_run(folder)
     kind = ""
     try:
-        kind = watch(workspace, folder, as_json)
+        kind = watch(workspace, folder, as_json, notify=notify)
     except UserError as error:
         # A worker that was killed while it was stopping is resumed at the next start as well.
         if not term.received or summarize(folder).state.phase != "interrupted":

@@ -14,6 +14,7 @@ from workbench.cli.options import (
     deadline_shortcut,
     examples,
     gpu_option,
+    notify_option,
     oom_option,
     queue_option,
     run_argument,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 @queue_option
 @slurm_options[0]
 @slurm_options[1]
+@notify_option
 @in_workspace
 @with_worker
 @with_experiment
@@ -75,6 +77,7 @@ def train(
     queue: bool,
     slurm: str | None,
     slurm_set: tuple[str, ...],
+    notify: str | None,
     environment: dict[str, str],
 ) -> None:
     """Train in a process of its own and watch it; Ctrl-C only ends the watching.
@@ -97,7 +100,7 @@ def train(
             raise UserError(
                 tr("--resume-on-start needs --name, and excludes --detach and --corrected.")
             )
-        start_or_resume(workspace, given, given.name, as_json, queue, environment)
+        start_or_resume(workspace, given, given.name, as_json, queue, environment, notify)
         return
     spec = given.spec(workspace) if corrected is None else _corrected(workspace, corrected, given)
     if job:
@@ -117,7 +120,7 @@ def train(
                 strategy=spec.model.strategy,
             )
         )
-    watch(workspace, folder, as_json, launched=True)
+    watch(workspace, folder, as_json, launched=True, notify=notify)
 
 
 def _show_detached(workspace: Workspace, folder: RunFolder, queued: bool) -> None:
@@ -171,6 +174,7 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
 @queue_option
 @slurm_options[0]
 @slurm_options[1]
+@notify_option
 @in_workspace
 @with_worker
 def resume(
@@ -187,6 +191,7 @@ def resume(
     queue: bool,
     slurm: str | None,
     slurm_set: tuple[str, ...],
+    notify: str | None,
     environment: dict[str, str],
 ) -> None:
     """Resume a stopped, failed or interrupted run at its last checkpoint.
@@ -216,7 +221,7 @@ def resume(
     if detach:
         _show_detached(workspace, folder, queue or job is not None)
         return
-    watch(workspace, folder, as_json, launched=True)
+    watch(workspace, folder, as_json, launched=True, notify=notify)
 
 
 def _job(

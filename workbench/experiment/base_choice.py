@@ -5,7 +5,8 @@ from workbench.bases.architectures import BASES
 from workbench.bases.published import file_bytes
 from workbench.bases.weights import IMAGENET
 from workbench.messages import tr
-from workbench.text import format_bytes
+from workbench.settings import read_settings
+from workbench.text import format_bytes, safe_text
 
 BOOK_BASE = "vgg16"  # of the chapter, and where no weights are installed
 INSTALLED_BASE = "efficientnet-lite0"
@@ -13,7 +14,7 @@ LARGER_BASE = "convnext-tiny"  # recommended on a machine with a GPU
 
 
 def default_base(preset: str, weights: str | None = None) -> str:
-    """Return the base that a preset takes where none is named.
+    """Return the base that a preset takes where none is named; the settings come first.
 
     Args:
         preset: its name; the chapter's own keep VGG16.
@@ -21,6 +22,8 @@ def default_base(preset: str, weights: str | None = None) -> str:
     """
     if preset.startswith("book-") or weights not in (None, IMAGENET):
         return BOOK_BASE
+    if (own := read_settings()[0].base) in BASES:
+        return own
     return INSTALLED_BASE if base_weights.installed_file(INSTALLED_BASE) else BOOK_BASE
 
 
@@ -43,7 +46,17 @@ def explain_base(base: str, given: bool) -> str:
         base: a key of `BASES`.
         given: whether a person named it.
     """
-    if given or base != INSTALLED_BASE:
+    if given:
+        return ""
+    wanted = read_settings()[0].base
+    if wanted and wanted == base:
+        return tr("The base is {title}, as your settings say.", title=BASES[base].title)
+    if wanted and wanted not in BASES:
+        return tr(
+            "Ignored in your settings: base: {name}; `workbench bases` lists those that there are.",
+            name=safe_text(wanted, 64),
+        )
+    if base != INSTALLED_BASE:
         return ""
     own, book = BASES[base], BASES[BOOK_BASE]
     return tr(

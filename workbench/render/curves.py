@@ -25,7 +25,7 @@ OVERLAY = "other"  # name of another run's curve beside its last point
 MARKERS = "*o+x#@%"
 NAME_WIDTH = 24  # characters of a run's name in the legend
 GAP = 3
-OTHER_DATA = "other data"
+OTHER_DATA = tr("other data")
 # The runs that are compared, by name; None for one that is gone.
 Views = Mapping[str, RunView | None]
 
@@ -131,12 +131,12 @@ def plot_series(
     A score that is monitored is drawn with the accuracy.
     """
     history = view.history
+    training = Series(tr("train"), (), colors.train, marker=".")
+    validation = Series(tr("val"), (), colors.validation, marker="o")
     series = [
-        _series(history, metric, style, Series("train", (), colors.train, marker="."),
-                colors.train_raw),
-        _series(history, f"val_{metric}", style, Series("val", (), colors.validation, marker="o"),
-                colors.validation_raw),
-    ]  # fmt: skip
+        _series(history, metric, style, training, colors.train_raw),
+        _series(history, f"val_{metric}", style, validation, colors.validation_raw),
+    ]
     for name in monitored_scores(history) if metric == "accuracy" else ():
         score = Series(SHORT_TITLES[name], (), colors.score, marker="x")
         series.append(_series(history, f"{VALIDATION}{name}", style, score, colors.validation_raw))
@@ -158,17 +158,19 @@ def plot_options(view: RunView, style: PlotStyle, other: RunView | None = None) 
         shown = max(shown, len(other.history.epochs))
     names = sorted(history.stages)
     borders = tuple(
-        (start + 1, f"stage {number + 1}") for number, start in enumerate(starts) if len(names) > 1
+        (start + 1, tr("stage {number}", number=number + 1))
+        for number, start in enumerate(starts)
+        if len(names) > 1
     )
     before = starts[-1] if starts and len(planned_epochs(view)) == len(starts) else 0
     end = str(max(shown - before, 1))
     if shown < planned:
-        end += f" of {planned - before}"
+        end = tr("{shown} of {count}", shown=end, count=planned - before)
     return PlotOptions(
         epochs=shown,
-        borders=borders or ((1, "epoch 1"),),
+        borders=borders or ((1, tr("epoch 1")),),
         best=history.epochs.index(best) + 1 if best else None,
-        best_name=f"best {best.epoch}" if best else "",
+        best_name=tr("best {epoch}", epoch=best.epoch) if best else "",
         end_name=end,
         log=style.log,
         utf8=style.utf8,
@@ -192,7 +194,9 @@ def probe_series(probe: CrossValidated, metric: Metric, colors: CurveColors) -> 
     if metric == "loss":
         values = tuple(one.loss for one in probe.tried)
         return (
-            Series("val", values, colors.validation, last=_of_chosen(probe, values), marker="o"),
+            Series(
+                tr("val"), values, colors.validation, last=_of_chosen(probe, values), marker="o"
+            ),
         )
     values = tuple(one.accuracy for one in probe.tried)
     noise = [
@@ -203,7 +207,9 @@ def probe_series(probe: CrossValidated, metric: Metric, colors: CurveColors) -> 
         for sign in (-1, 1)
     ]
     bounds = [Series("", bound, colors.validation_raw, marker="-") for bound in noise]
-    accuracy = Series("val", values, colors.validation, last=_of_chosen(probe, values), marker="o")
+    accuracy = Series(
+        tr("val"), values, colors.validation, last=_of_chosen(probe, values), marker="o"
+    )
     return (*bounds, accuracy)
 
 
@@ -245,9 +251,12 @@ def curve_options(views: Views, utf8: bool) -> PlotOptions:
     """Return an axis that is long enough for all."""
     epochs = max((len(view.history.epochs) for view in views.values() if view), default=1)
     return PlotOptions(
-        epochs=max(epochs, 1), borders=((1, "epoch 1"),), end_name=str(max(epochs, 1)), utf8=utf8,
+        epochs=max(epochs, 1),
+        borders=((1, tr("epoch 1")),),
+        end_name=str(max(epochs, 1)),
+        utf8=utf8,
         empty=tr("no validation yet"),
-    )  # fmt: skip
+    )
 
 
 def legend(views: Views, colors: Sequence[str], width: int, rows: int, utf8: bool) -> Text:

@@ -30,7 +30,11 @@ def describe_shape_change(
     """
     after = layer.output_shape
     if len(below) == len(after) == 3 and layer.kind in (*SQUARE_WINDOWS, *POOLS):
-        sizes = f"{format_shape(below[:2])} becomes {format_shape(after[:2])}"
+        sizes = tr(
+            "{before} becomes {after}",
+            before=format_shape(below[:2]),
+            after=format_shape(after[:2]),
+        )
         if layer.kind == "max pooling":
             window = tr("each 2x2") if stack else tr("each window")
             return tr("{sizes}: the strongest of {window} is kept", sizes=sizes, window=window)
@@ -72,7 +76,12 @@ def describe_block(layers: Sequence[Layer], name: str) -> str:
     if group is None:
         return ""
     note = group.verdict
-    words = f"{name}  {plural(len(group.layers), 'layer')}, {len(group.with_weights)} with weights"
+    words = tr(
+        "{name}  {layers}, {count} with weights",
+        name=name,
+        layers=plural(len(group.layers), "layer"),
+        count=len(group.with_weights),
+    )
     return safe_text(words + (f", {note.message}" if note else ""), 200)
 
 
@@ -80,10 +89,13 @@ def describe_network(spec: ExperimentSpec) -> str:
     """Return a network as text: VGG16 at 150x150x3, ImageNet weights."""
     size = format_shape(spec.data.input_shape)
     if spec.base is None:
-        return f"{spec.model.strategy} at {size}"
-    known = {"imagenet": "ImageNet weights", "random": "RANDOM weights"}
-    return (
-        f"{spec.base_table.title} at {size}, {known.get(spec.base.weights, 'weights from a file')}"
+        return tr("{network} at {size}", network=spec.model.strategy, size=size)
+    known = {"imagenet": tr("ImageNet weights"), "random": tr("RANDOM weights")}
+    return tr(
+        "{network} at {size}, {weights}",
+        network=spec.base_table.title,
+        size=size,
+        weights=known.get(spec.base.weights, tr("weights from a file")),
     )
 
 
@@ -106,11 +118,17 @@ def describe_stage(stage: StageRow, history: History) -> str:
     rate = stage.started.learning_rate
     if stage.started.is_solved:
         return tr("{name}: at once", name=safe_text(stage.name, 120))
-    words = f"{safe_text(stage.name, 120)}: up to {plural(stage.epochs, 'epoch')}"
+    words = tr(
+        "{stage}: up to {epochs}",
+        stage=safe_text(stage.name, 120),
+        epochs=plural(stage.epochs, "epoch"),
+    )
     if rate is not None:
-        words += f", {safe_text(stage.started.optimizer, 12)} at {rate:g}"
+        words += tr(
+            ", {optimizer} at {rate:g}", optimizer=safe_text(stage.started.optimizer, 12), rate=rate
+        )
     done = sum(row.stage == stage.index for row in history.epochs)
-    return words + (f" ({done} done)" if done else "")
+    return words + (" " + tr("({count} done)", count=done) if done else "")
 
 
 def labelled_line(name: str, words: str, style: str = "") -> Text:

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
+from workbench.messages import tr
 from workbench.text import safe_text
 
 MIN_CANVAS = 16  # cells; a narrower one has no labels at its right side
@@ -84,6 +85,7 @@ class PlotOptions:
         log: True for a logarithmic y axis; values not above 0 are left out.
         utf8: False for ASCII.
         empty: text if there are no points.
+        cursor: number of the epoch whose values are read off; None for no cursor.
     """
 
     epochs: int = 1
@@ -93,7 +95,8 @@ class PlotOptions:
     end_name: str = ""
     log: bool = False
     utf8: bool = True
-    empty: str = "no finished epoch yet"
+    empty: str = tr("no finished epoch yet")
+    cursor: int | None = None
 
 
 def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions) -> Text:
@@ -108,17 +111,10 @@ def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions
     rows = height - 2
     if not known:
         return _join([*_empty(width, rows, options), *_below(0, width, None, options)])
-    low, high = _limits(known, options.log)
-    ticks = _ticks(low, high, rows, options.log)
-    left = max(len(tick) for tick in ticks.values()) + 1
-    names = [(one.newest, f"{one.name} {_last(given)}", one.color) for one, given in
-             zip(shown, series, strict=True)]  # fmt: skip
-    right = max((cell_len(name) + 1 for value, name, _ in names if value is not None), default=0)
-    if width - left - 1 - right < MIN_CANVAS:
-        right = 0
-    frame = Frame(max(width - left - 1 - right, 2), rows, _last_epoch(shown, options), low, high)
+    frame, left, right, ticks, names = _arrange(series, shown, known, width, rows, options)
     canvas = draw_curves(shown, frame, options.utf8)
     _mark_borders(canvas, frame, options)
+    _mark_cursor(canvas, frame, options)
     side = _side(names, frame) if right else {}
     bar = "│" if options.utf8 else "|"
     lines: list[Row] = []
@@ -128,6 +124,42 @@ def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions
             line += [(" ", ""), side[number]]
         lines.append(line)
     return _join([*lines, *_below(left, width, frame, options)])
+
+
+def _arrange(
+    series: Sequence[Series],
+    shown: Sequence[Series],
+    known: Sequence[float],
+    width: int,
+    rows: int,
+    options: PlotOptions,
+) -> tuple[Frame, int, int, dict[int, str], list[tuple[float | None, str, str]]]:
+    """Return the canvas, the cells at its left and right, and what stands there."""
+    low, high = _limits(known, options.log)
+    ticks = _ticks(low, high, rows, options.log)
+    left = max(len(tick) for tick in ticks.values()) + 1
+    names = [(one.newest, f"{one.name} {_last(given)}", one.color) for one, given in
+             zip(shown, series, strict=True)]  # fmt: skip
+    right = max((cell_len(name) + 1 for value, name, _ in names if value is not None), default=0)
+    if width - left - 1 - right < MIN_CANVAS:
+        right = 0
+    frame = Frame(max(width - left - 1 - right, 2), rows, _last_epoch(shown, options), low, high)
+    return frame, left, right, ticks, names
+
+
+def epoch_at(
+    x: int, series: Sequence[Series], width: int, height: int, options: PlotOptions
+) -> int | None:
+    """Return the epoch that is drawn in a column of a plot; None beside its canvas."""
+    shown = [_scaled(one, options.log) for one in series]
+    known = [v for one in shown for v in (*one.values, *one.raw) if v is not None]
+    if width < 12 or height < 4 or not known:
+        return None
+    frame, left, *_ = _arrange(series, shown, known, width, height - 2, options)
+    column = x - left - 1
+    if not 0 <= column < frame.columns:
+        return None
+    return min(range(1, frame.epochs + 1), key=lambda epoch: abs(frame.column(epoch) - column))
 
 
 def _scaled(series: Series, log: bool) -> Series:
@@ -189,6 +221,15 @@ def _mark_borders(canvas: list[Row], frame: Frame, options: PlotOptions) -> None
             for cells in canvas:
                 if cells[column][0] == " ":
                     cells[column] = ("┆" if options.utf8 else ":", QUIET)
+
+
+def _mark_cursor(canvas: list[Row], frame: Frame, options: PlotOptions) -> None:
+    """Draw a line where values are read off, behind the curves."""
+    if options.cursor is not None and options.cursor <= frame.epochs:
+        column = frame.column(options.cursor)
+        for cells in canvas:
+            if cells[column][0] in (" ", "┆", ":"):
+                cells[column] = ("│" if options.utf8 else "|", "")
 
 
 def _side(names: Sequence[tuple[float | None, str, str]], frame: Frame) -> dict[int, Cell]:

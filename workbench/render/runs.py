@@ -10,6 +10,7 @@ from workbench.experiment.deadline import MAX_DEADLINE, format_moment
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.toml import parse_spec
 from workbench.messages import tr
+from workbench.render.marks import TITLES
 from workbench.render.run_table import VALIDATION, stale_age
 from workbench.runs.events import EpochFinished
 from workbench.runs.fields import whole
@@ -27,7 +28,11 @@ def describe_runs(runs: Runs) -> str:
         for view in runs
         if view.running
     )
-    counted = [f"{states[word]} {word}" for word in ("running", "waiting") if states[word]]
+    counted = []
+    if states["running"]:
+        counted.append(tr("{count} running", count=states["running"]))
+    if states["waiting"]:
+        counted.append(tr("{count} waiting", count=states["waiting"]))
     return ", ".join([plural(len(runs), "run"), *counted])
 
 
@@ -39,18 +44,25 @@ def describe_run(view: RunView) -> Text:
         parts.append(tr("random weights"))
     if summary.best_val_accuracy is not None:
         parts.append(
-            f"validation ({VALIDATION}) {summary.best_val_accuracy:.4f}{_best_epoch_note(view)}"
+            tr(
+                "validation ({mark}) {accuracy:.4f}{note}",
+                mark=VALIDATION,
+                accuracy=summary.best_val_accuracy,
+                note=_best_epoch_note(view),
+            )
         )
     if summary.test_accuracy is not None:
-        parts.append(f"test {summary.test_accuracy:.4f}")
+        parts.append(tr("test {accuracy:.4f}", accuracy=summary.test_accuracy))
     text = Text(", ".join(parts))
     if view.host:
         age = stale_age(view)
         where = tr("on {host}", host=safe_text(view.host, 40))
         text.append(f", {where}" + (tr(", as it was {age} ago", age=age) if age else ""))
     if summary.state.detail:
-        where = f" on {summary.device}" if view.running and summary.device else ""
-        text.append(f"\n{summary.state.phase}{where}: {summary.state.detail}", style="dim")
+        phase = TITLES.get(summary.state.phase, summary.state.phase)
+        if view.running and summary.device:
+            phase = tr("{phase} on {device}", phase=phase, device=summary.device)
+        text.append(f"\n{phase}: {summary.state.detail}", style="dim")
     return text
 
 
@@ -104,8 +116,12 @@ def format_position(view: RunView) -> str:
     if here and here.step and here.stage == stage.index:
         epoch = here.epoch
     stages = len(planned_epochs(view))
-    first = f"stage {stage.index + 1}/{stages}  " if stages > 1 else ""
-    return f"{first}epoch {epoch}/{stage.epochs}"
+    first = (
+        tr("stage {number}/{count}", number=stage.index + 1, count=stages) + "  "
+        if stages > 1
+        else ""
+    )
+    return first + tr("epoch {epoch}/{count}", epoch=epoch, count=stage.epochs)
 
 
 def newest_stage(history: History) -> StageRow | None:
@@ -125,8 +141,12 @@ def format_time_left(view: RunView) -> str:
     if seconds is None or (stage.end and not later):
         return ""
     patience = whole(view.table("training").get("early_stopping"))
-    where = f" in stage {stage.index + 1}" if later is None else ""
-    left = f"{'at most ' if patience else ''}{rough_time(seconds + (later or 0.0))} left{where}"
+    time_left = rough_time(seconds + (later or 0.0))
+    left = (
+        tr("at most {time} left", time=time_left) if patience else tr("{time} left", time=time_left)
+    )
+    if later is None:
+        left = tr("{left} in stage {number}", left=left, number=stage.index + 1)
     return ", ".join(part for part in (left, format_deadline(view)) if part)
 
 
@@ -207,8 +227,12 @@ def _rows_of(history: History, stage: StageRow) -> list[EpochFinished]:
 def rough_time(seconds: float) -> str:
     """Format a duration to about two digits: 40 s, 12 min, 3 h 12 min."""
     if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{round(seconds / 60)} min" if seconds < 3600 else format_seconds(seconds)
+        return tr("{seconds:.0f} s", seconds=seconds)
+    return (
+        tr("{minutes} min", minutes=round(seconds / 60))
+        if seconds < 3600
+        else format_seconds(seconds)
+    )
 
 
 def _gradual_epochs(view: RunView) -> list[int]:

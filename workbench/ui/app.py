@@ -6,31 +6,31 @@ from typing import Any, ClassVar
 
 from rich.console import RenderableType
 from textual import events, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.worker import get_current_worker
 
 from workbench.app.draft_writer import DraftWriter
 from workbench.hosts.feed import HostFeed
 from workbench.hosts.mirror import HostView
 from workbench.machine.terminal_graphics import Graphics
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS
 from workbench.runs.sweep_record import LADDER, SWEEP, SweepRecord, list_records
 from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
-from workbench.settings import read_settings
 from workbench.text import supports_utf8
-from workbench.ui.base import BaseApp, Route, WorkbenchScreen, notify_error
+from workbench.ui.base import Route, WorkbenchScreen, notify_error
 from workbench.ui.keys import KeyBuffer
+from workbench.ui.person import PersonalApp
 from workbench.ui.pixels import PixelLayer
 from workbench.ui.routes import COLLECT_SECONDS, IdleCollector, make_screen, preload_screens
-from workbench.ui.terminal import THEMES, AsciiFilter, Suspension, themes_for
+from workbench.ui.terminal import THEMES, AsciiFilter, Suspension
 from workbench.ui.terminal_answers import filter_answers
 
 _BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
@@ -69,7 +69,7 @@ class HostsChanged(Message):
         return isinstance(message, HostsChanged)
 
 
-class WorkbenchApp(BaseApp):
+class WorkbenchApp(PersonalApp):
     """From a folder of images to a trained, understood classifier.
 
     Args:
@@ -86,9 +86,11 @@ class WorkbenchApp(BaseApp):
     COMMANDS: ClassVar = {_command_provider}
     HORIZONTAL_BREAKPOINTS = [(110, "-wide")]  # noqa: RUF012 - as Textual has it
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "quit", "Quit", id="quit", show=False, priority=True),
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True),
-        Binding(App.COMMAND_PALETTE_BINDING, "command_palette", "Menu", show=False, priority=True),
+        Binding("ctrl+q", "quit", tr("Quit"), id="app.quit", show=False, priority=True),
+        Binding(
+            "ctrl+z", "suspend_process", tr("Suspend"), id="suspend", show=False, priority=True
+        ),
+        Binding("ctrl+p", "command_palette", tr("Menu"), id="palette", show=False, priority=True),
     ]
 
     def __init__(
@@ -126,9 +128,9 @@ class WorkbenchApp(BaseApp):
         """Show the runs and start to watch them."""
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = self._dark_and_light[0].name
         self._handle_signals()
         self.screen_change_signal.subscribe(self, self.pixels.screen_changed, immediate=True)
+        self.use_settings()
         self.open("home")
         if self.first:
             self.open(*self.first)
@@ -161,6 +163,7 @@ class WorkbenchApp(BaseApp):
     def exit(self, *arguments: Any, **options: Any) -> None:
         """End the app; delete its pictures in the terminal first."""
         self.pixels.close()
+        self.restore_title()
         super().exit(*arguments, **options)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
@@ -194,19 +197,9 @@ class WorkbenchApp(BaseApp):
         if not self.screen.query(KeyPanel):
             self.screen.mount(KeyPanel())
 
-    def action_theme(self) -> None:
-        """Switch between dark and light."""
-        dark, light = self._dark_and_light
-        self.theme = light.name if self.theme == dark.name else dark.name
-
     def action_lessons(self) -> None:
         """Show the lessons."""
         self.open("lessons")
-
-    @property
-    def _dark_and_light(self) -> tuple[Theme, Theme]:
-        """The two themes that suit the terminal; a picture of a screen has all colors."""
-        return themes_for(None if self.is_headless else self.console.color_system)
 
     def notify(
         self,
@@ -237,6 +230,7 @@ class WorkbenchApp(BaseApp):
         """Store the newest runs and notify the screens."""
         self.sweeps = message.sweeps
         self.runs = message.runs
+        self.runs_seen(message.runs)
         self._show_runs()
 
     def on_hosts_changed(self, message: HostsChanged) -> None:
@@ -270,24 +264,23 @@ class WorkbenchApp(BaseApp):
         RunFeed(self.workspace, post).run(lambda: worker.is_cancelled, self.poll_seconds)
 
     def _watch_hosts(self) -> None:
-        """Start to read the runs of the machines in the settings; show what is wrong with them."""
-        settings, notes = read_settings()
-        for note in notes:
-            self.notify(note, severity="warning")
+        """Start to read the runs of the machines in the settings."""
 
         def post(hosts: Sequence[HostView]) -> None:
             self.post_message(HostsChanged(hosts))
 
-        self._host_feed = HostFeed(settings.hosts, post)
+        self._host_feed = HostFeed(self.settings.hosts, post)
         self._host_feed.start()
 
     def action_suspend_process(self) -> None:
         """Give the terminal back to the shell until `fg`."""
+        self.restore_title()
         self._suspension.suspend()
 
     def _redraw(self) -> None:
         """Draw all again; the terminal has lost it."""
         self.pixels.draw_again()
+        self.set_title()
         self.refresh(layout=True)
 
     def _handle_signals(self) -> None:

@@ -1,6 +1,6 @@
 """What every screen stands on: the app as screens know it, work in a thread, the base class."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
@@ -20,6 +20,7 @@ from workbench.paths import Workspace
 from workbench.runs.process import WarmWorker
 from workbench.runs.sweep_record import SweepRecord
 from workbench.runs.watch import Runs, RunView
+from workbench.settings import Place, Settings
 from workbench.text import safe_lines
 from workbench.ui.keys import KeyLine
 from workbench.ui.pixels import PixelLayer
@@ -53,6 +54,7 @@ Route = Literal[
     "map",
     "results",
     "review",
+    "settings",
     "strategy",
     "sweep",
     "train",
@@ -73,6 +75,7 @@ class BaseApp(App[None]):
         pixels: draws pictures in pixels where the terminal can.
         warm: a worker for the next run, started while a person sets up an experiment.
         draft_writer: writes drafts.
+        settings: of the person.
         lesson_input: images and weights of the last lesson; None before the first.
     """
 
@@ -85,6 +88,7 @@ class BaseApp(App[None]):
     pixels: PixelLayer
     warm: WarmWorker | None
     draft_writer: DraftWriter
+    settings: Settings
     lesson_input: "LessonInput | None"
 
     def open(
@@ -116,6 +120,18 @@ class BaseApp(App[None]):
 
     def action_theme(self) -> None:
         """Switch between dark and light."""
+        raise NotImplementedError
+
+    def copy_one(self, choices: Sequence[tuple[str, str]]) -> None:
+        """Copy one of these texts, each with a word for it, to the clipboard; ask which."""
+        raise NotImplementedError
+
+    def change_settings(self, changes: Mapping[Place, object]) -> None:
+        """Keep changes of the settings, see `workbench.settings`, and use them from now on."""
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """End the app and start it again with the same arguments, as for another language."""
         raise NotImplementedError
 
     @work(thread=True, exclusive=True, group="warm", exit_on_error=False)
@@ -175,10 +191,18 @@ class WorkbenchScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", tr("Back"), id="back"),
         Binding("question_mark", "show_concepts", tr("Explain"), key_display="?", id="concepts"),
-        Binding("j", "press('down')", show=False),
-        Binding("k", "press('up')", show=False),
-        Binding("g", "press('home')", show=False),
-        Binding("G", "press('end')", show=False),
+        Binding(
+            "y",
+            "copy",
+            tr("Copy"),
+            id="copy",
+            show=False,
+            tooltip=tr("a path, a name or a command, to the clipboard"),
+        ),
+        Binding("j", "press('down')", id="move.down", show=False),
+        Binding("k", "press('up')", id="move.up", show=False),
+        Binding("g", "press('home')", id="move.first", show=False),
+        Binding("G", "press('end')", id="move.last", show=False),
     ]
 
     route: Route | None = None
@@ -263,6 +287,21 @@ class WorkbenchScreen(Screen[None]):
             pane.scroll_page_down(animate=False)
         else:
             pane.scroll_page_up(animate=False)
+
+    def copyable(self) -> list[tuple[str, str]]:
+        """Return what can be copied here, each with a word for it, the likeliest first."""
+        view = self.workbench.find_run(self.run) if self.run else None
+        if view is None:
+            return [(tr("folder"), str(self.workbench.workspace.root))]
+        return [
+            (tr("folder"), str(view.folder.path)),
+            (tr("name"), view.name),
+            (tr("command"), f"workbench attach {view.name}"),
+        ]
+
+    def action_copy(self) -> None:
+        """Copy a value of this screen, or ask which."""
+        self.workbench.copy_one(self.copyable())
 
     def color(self, name: str) -> str:
         """Return a color of the theme."""

@@ -36,8 +36,8 @@ class WindowFields(Vertical):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "field(-1)", show=False),
-        Binding("down", "field(1)", show=False),
+        Binding("up", "field(-1)", id="concepts.up", show=False),
+        Binding("down", "field(1)", id="concepts.down", show=False),
     ]
 
     class Changed(Message):
@@ -131,12 +131,18 @@ class ConceptsScreen(WorkbenchScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         # Before the list, which would scroll itself.
-        Binding("left", "choose(-1)", tr("Before"), key_display="←", priority=True),
-        Binding("right", "choose(1)", tr("Next"), key_display="→", priority=True),
+        Binding(
+            "left", "choose(-1)", tr("Before"), id="concepts.before", key_display="←", priority=True
+        ),
+        Binding(
+            "right", "choose(1)", tr("Next"), id="concepts.next", key_display="→", priority=True
+        ),
         Binding("enter", "try", tr("Try it"), id="try", priority=True),
-        Binding("pagedown", "page(1)", tr("Scroll"), key_display="PgDn", priority=True),
-        Binding("pageup", "page(-1)", show=False, priority=True),
-        Binding("question_mark", "back", show=False),
+        Binding(
+            "pagedown", "page(1)", tr("Scroll"), id="scroll.down", key_display="PgDn", priority=True
+        ),
+        Binding("pageup", "page(-1)", id="scroll.up", show=False, priority=True),
+        Binding("question_mark", "back", id="concepts.close", show=False),
     ]
 
     def __init__(self, concepts: tuple[str, ...] = ()) -> None:

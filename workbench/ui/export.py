@@ -24,7 +24,9 @@ from workbench.ui.widgets.job_part import JobPart
 class ExportList(OptionList):
     """A list that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", tr("Export"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", tr("Export"), id="export.start")
+    ]
 
 
 class ExportScreen(WorkbenchScreen, JobPart):

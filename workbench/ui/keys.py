@@ -63,7 +63,8 @@ class KeyLine(Footer):
     @property
     def _end(self) -> Text:
         """The command palette's key, with a cell on each side."""
-        palette = self.screen.active_bindings.get(self.app.COMMAND_PALETTE_BINDING)
+        active = self.screen.active_bindings.values()
+        palette = next((one for one in active if one.binding.action == "command_palette"), None)
         if palette is None:
             return Text()
         edge = " " if self.screen.has_class("-ascii") else "▏"

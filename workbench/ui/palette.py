@@ -46,6 +46,7 @@ TITLES = {
     "new": tr("New experiment: from a folder of images to a trained classifier"),
     "demo": tr("Demo: two networks learn handwritten digits"),
     "lessons": tr("Lessons"),
+    "settings.screen": tr("Settings: language, theme, notifications"),
     "machine": tr("Machine check: GPU, driver, TensorFlow, speed"),
     "strategy.train": tr("Train: start this experiment"),
     "strategy.ladder": tr("Ladder: train all strategies one after the other"),
@@ -278,6 +279,12 @@ def _global_commands(
 
 
 def _app_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemCommand]:
+    if screen.route not in ("home", "settings"):
+        yield SystemCommand(
+            tr("Settings"),
+            tr("language, theme, notifications; key S at home"),
+            partial(app.open, "settings"),
+        )
     yield SystemCommand(tr("Light or dark"), tr("switch between the two themes"), app.action_theme)
     if screen.query(HelpPanel):
         yield SystemCommand(
@@ -316,6 +323,8 @@ def screen_keys(screen: Screen[object]) -> list[ActiveBinding]:
     found: dict[str, ActiveBinding] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
+        if binding.id in ("palette", "suspend"):  # of the terminal, not of the screen
+            continue
         if binding.description and (binding.show or binding.id):
             found.setdefault(binding.action.removeprefix("app."), active)
     return list(found.values())

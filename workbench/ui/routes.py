@@ -38,6 +38,7 @@ ROUTES: dict[Route, str] = {
     "map": "workbench.ui.feature_map:FeatureMapScreen",
     "results": "workbench.ui.results.screen:ResultsScreen",
     "review": "workbench.ui.review:ReviewScreen",
+    "settings": "workbench.ui.settings:SettingsScreen",
     "strategy": "workbench.ui.strategy.screen:StrategyScreen",
     "sweep": "workbench.ui.ladder.sweep:SweepScreen",
     "train": "workbench.ui.train.screen:TrainScreen",

@@ -16,7 +16,6 @@ from workbench.app.slurm import (
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.settings import SlurmProfile, read_settings
-from workbench.text import safe_text
 from workbench.ui.dialogs import PickName, Prompt, show_error
 
 Chosen = Callable[[str, SlurmProfile], None]  # receives the profile's name, "" for none
@@ -60,5 +59,3 @@ def _typed(screen: Screen[Any], then: Chosen, line: str | None) -> None:
         then(*choose_profile(DEFAULT))
     except UserError as error:
         show_error(screen, str(error))
-    except OSError as error:
-        show_error(screen, safe_text(error))

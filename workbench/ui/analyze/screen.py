@@ -50,7 +50,7 @@ class AnalyzeScreen(WorkbenchScreen):
         Binding(
             "right",
             f"move({THRESHOLD_STEP})",
-            "higher",
+            tr("higher"),
             id="threshold.higher",
             tooltip=tr("Threshold higher"),
         ),

@@ -44,7 +44,9 @@ DONE_HINT = tr("enter keeps the settings in the experiment and goes back; so doe
 class SettingList(OptionList):
     """A list that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", tr("Type"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", tr("Type"), id="augmentation.type")
+    ]
 
 
 class AugmentationScreen(WorkbenchScreen):

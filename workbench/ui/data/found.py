@@ -148,7 +148,9 @@ def format_steps(image: ImageSteps, network: str) -> Text:
 class ClassTable(DataTable[Text]):
     """A table that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Continue"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", tr("Continue"), id="data.choose")
+    ]
 
 
 class DataFound(Vertical):

@@ -32,7 +32,9 @@ _HINT = tr("tab leads to it, then type other shares")
 class FindingTable(DataTable[Text]):
     """A table that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Files"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", tr("Files"), id="data.files")
+    ]
 
 
 class FindingList(Vertical):

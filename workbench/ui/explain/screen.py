@@ -41,9 +41,9 @@ class ExplainedLayers(DataTable[Text]):
     """A table of layers; names its enter key in the footer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", tr("Activations")),
-        Binding("home", "scroll_top", show=False),
-        Binding("end", "scroll_bottom", show=False),
+        Binding("enter", "select_cursor", tr("Activations"), id="explain.activations"),
+        Binding("home", "scroll_top", id="explain.first", show=False),
+        Binding("end", "scroll_bottom", id="explain.last", show=False),
     ]
 
 
@@ -83,7 +83,7 @@ class ExplainScreen(RunScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "h", "explain('gradcam')", "Grad-CAM", id="explain.gradcam", tooltip=tr("a heatmap")
+            "h", "explain('gradcam')", tr("Grad-CAM"), id="explain.gradcam", tooltip=tr("a heatmap")
         ),
         Binding(
             "F",

@@ -72,6 +72,7 @@ class HomeScreen(WorkbenchScreen):
         Binding("c", "compare", tr("Compare"), id="compare"),
         Binding("r", "resume", tr("Resume"), id="resume"),
         Binding("x", "stop", tr("Stop"), id="stop"),
+        Binding("S", "app.settings_screen", tr("Settings"), key_display="S", id="settings.screen"),
         Binding("q", "app.quit", tr("Quit"), id="quit"),
         Binding("m", "machine", tr("Machine"), id="machine"),
         Binding("D", "demo", tr("Demo"), key_display="D", id="demo"),
@@ -95,7 +96,7 @@ class HomeScreen(WorkbenchScreen):
         ),
         Binding("space", "toggle_row", show=False, id="fold"),
         Binding(
-            "u", "undo", "Undo", id="undo", tooltip=tr("restore the run that was deleted last")
+            "u", "undo", tr("Undo"), id="undo", tooltip=tr("restore the run that was deleted last")
         ),
     ]
 

@@ -29,8 +29,8 @@ class RunTable(DataTable[Text]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", tr("Open"), id="open"),
-        Binding("home", "scroll_top", tr("First run"), show=False, id="first-run"),
-        Binding("end", "scroll_bottom", tr("Last run"), show=False, id="last-run"),
+        Binding("home", "scroll_top", show=False, id="runs.first"),
+        Binding("end", "scroll_bottom", show=False, id="runs.last"),
     ]
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it

@@ -27,7 +27,9 @@ OFFERED = ("stop", "resume", "compare")  # if possible
 class RunsOfTrials(DataTable[Text]):
     """A row for each trial; enter opens its run."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Open"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", tr("Open"), id="ladder.open")
+    ]
 
 
 class TrialsScreen(WorkbenchScreen):

@@ -56,7 +56,9 @@ class LayersView(WorkbenchScreen):
         "parameters", "border-effect", "max-pooling",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "next_stage", "Stage", id="layers.stage", tooltip=tr("show the next stage")),
+        Binding(
+            "v", "next_stage", tr("Stage"), id="layers.stage", tooltip=tr("show the next stage")
+        ),
     ]
     CHECKED: ClassVar[bool]
 
@@ -107,10 +109,15 @@ class LayersView(WorkbenchScreen):
         """Return the numbers of trainable and frozen parameters, with a bar."""
         share = trainable / parameters if parameters else 0.0
         percent = f"{share:.1%}" if 0 < share < 0.005 else f"{share:.0%}"
-        frozen = f"{parameters - trainable:,} frozen"
-        totals = f"{trainable:,} of {parameters:,} trainable, {frozen} {percent:>4} "
-        line = labelled_line("parameters", totals)
-        room = self.app.size.width - 2 - len(line)
+        totals = tr(
+            "{trainable:,} of {all:,} trainable, {frozen:,} frozen {percent:>4} ",
+            trainable=trainable,
+            all=parameters,
+            frozen=parameters - trainable,
+            percent=percent,
+        )
+        line = labelled_line(tr("parameters"), totals)
+        room = self.app.size.width - 2 - line.cell_len
         return line.append(
             bar(share, min(max(room, 4), MAX_BAR), self.workbench.utf8), self.color("accent")
         )
@@ -243,7 +250,7 @@ class LayersScreen(LayersView):
     def _describe_stage(self) -> str:
         history, index = self._history, self.stage
         count = max(len(self._plan), max(history.stages, default=0) + 1)
-        stage = f"stage {index + 1} of {count}"
+        stage = tr("stage {number} of {count}", number=index + 1, count=count)
         if index not in history.stages:
             return tr("{stage}, as planned: it has not started", stage=stage)
         checked = history.layers.get(index)

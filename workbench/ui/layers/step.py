@@ -119,11 +119,14 @@ class LayersStep(LayersView, StepScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle_row", "Toggle", id="layers.toggle"),
+        Binding("space", "toggle_row", tr("Toggle"), id="layers.toggle"),
         Binding("U", "upper", tr("Upper only"), key_display="U", id="layers.upper"),
         # With priority: the table would take the key.
-        Binding("enter", "continue", "Continue", id="layers.continue", priority=True),
-        *(Binding(key, f"take_advice({i})", show=False) for i, key in enumerate(ADVICE_KEYS)),
+        Binding("enter", "continue", tr("Continue"), id="layers.continue", priority=True),
+        *(
+            Binding(key, f"take_advice({i})", show=False, id=f"layers.advice-{key}")
+            for i, key in enumerate(ADVICE_KEYS)
+        ),
     ]
     CHECKED = False
     STEP = 3
@@ -240,21 +243,22 @@ class LayersStep(LayersView, StepScreen):
         cost = forecast.costs[index]
         lines.append(self.totals_line(cost.trainable, cost.parameters))
         if prefix := describe_prefix_cost(self.spec, forecast, index):
-            lines.append(labelled_line("prefix", prefix))
-        lines.append(labelled_line("cost", describe_cost(forecast, index)))
+            lines.append(labelled_line(tr("prefix"), prefix))
+        lines.append(labelled_line(tr("cost"), describe_cost(forecast, index)))
         for stage in (one.stage for one in forecast.costs):
             style = "" if stage.index == index else "dim"
             line = f"{stage.index + 1} {describe_stage(planned_row(stage), History())}"
-            lines.append(labelled_line("" if stage.index else "plan", line, style))
+            lines.append(labelled_line("" if stage.index else tr("plan"), line, style))
         return lines + self._advice_lines()
 
     def _advice_lines(self) -> list[Text]:
         advice = self._advice()
         if not advice and self.spec.model.strategy == "fine-tuning":
-            ok = f"ok: the head trains {plural(self.spec.training.head_epochs, 'epoch')} first"
+            epochs = plural(self.spec.training.head_epochs, "epoch")
+            ok = tr("ok: the head trains {epochs} first", epochs=epochs)
             if self.spec.training.head_start == "solved":
                 ok = tr("ok: the head is solved first")
-            return [labelled_line("advice", ok, self.color("success"))]
+            return [labelled_line(tr("advice"), ok, self.color("success"))]
         # A low terminal shows one at a time; after it is taken, the next one.
         is_high = self.app.size.height >= HIGH_ROWS
         keys = ADVICE_KEYS if is_high else ADVICE_KEYS[:1]

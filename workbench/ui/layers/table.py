@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
+from workbench.messages import tr
 from workbench.runs.freeze_check import ERROR, NOTE, WARNING, Layer, LayerGroup, Verdict, verdict
 from workbench.text import format_shape, safe_text
 
@@ -30,12 +31,12 @@ class LayerColumn:
 
 MIN_NAME, MAX_NAME = 25, 34  # cells of the first column
 WIDE = 116  # columns of a terminal in which verdicts have a column of their own
-_SIZES = (LayerColumn("output", 11, True), LayerColumn("parameters", 12, True))
-_REQUESTED = (LayerColumn("  requested", 12),)
+_SIZES = (LayerColumn(tr("output"), 11, True), LayerColumn(tr("parameters"), 12, True))
+_REQUESTED = (LayerColumn("  " + tr("requested"), 12),)
 _FREEZE_CHECK = (
-    LayerColumn("  requested", 11),
-    LayerColumn(" compiled", 9),
-    LayerColumn("moved", 9, True),
+    LayerColumn("  " + tr("requested"), 11),
+    LayerColumn(" " + tr("compiled"), 9),
+    LayerColumn(tr("moved"), 9, True),
 )
 _VERDICT = (LayerColumn("", 36),)
 
@@ -129,11 +130,11 @@ class LayerTable(DataTable[Text]):
     LayerTable { overflow-x: hidden; scrollbar-size-vertical: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "open", "Expand", key_display="→"),
-        Binding("left", "close", "Collapse", show=False),
-        Binding("asterisk", "all", "All", key_display="*"),
-        Binding("home", "scroll_top", show=False),
-        Binding("end", "scroll_bottom", show=False),
+        Binding("right", "open", tr("Expand"), key_display="→", id="layers.expand"),
+        Binding("left", "close", tr("Collapse"), show=False, id="layers.collapse"),
+        Binding("asterisk", "all", tr("All"), key_display="*", id="layers.all"),
+        Binding("home", "scroll_top", show=False, id="layers.first"),
+        Binding("end", "scroll_bottom", show=False, id="layers.last"),
     ]
 
     def __init__(self, checked: bool, utf8: bool = True) -> None:

@@ -45,7 +45,9 @@ MARGINS = 3  # cells beside the text of the sheet: its padding and the scroll ba
 class LessonList(OptionList):
     """A list that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", tr("Run"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", tr("Run"), id="lessons.run")
+    ]
 
 
 class LessonsScreen(WorkbenchScreen, JobPart):
@@ -65,8 +67,10 @@ class LessonsScreen(WorkbenchScreen, JobPart):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         # With priority: the list would move its cursor.
-        Binding("pagedown", "page(1)", tr("Scroll"), key_display="PgDn", priority=True),
-        Binding("pageup", "page(-1)", show=False, priority=True),
+        Binding(
+            "pagedown", "page(1)", tr("Scroll"), id="scroll.down", key_display="PgDn", priority=True
+        ),
+        Binding("pageup", "page(-1)", id="scroll.up", show=False, priority=True),
         Binding(
             "i", "images", tr("Images"), id="lessons.images", tooltip=tr("run on other images")
         ),

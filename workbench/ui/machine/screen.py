@@ -81,8 +81,8 @@ class MachineScreen(WorkbenchScreen):
         Binding(
             "w", "measure", tr("Measure"), id="measure", tooltip=tr("try and time it all again")
         ),
-        Binding("pagedown", "page(1)", show=False, priority=True),
-        Binding("pageup", "page(-1)", show=False, priority=True),
+        Binding("pagedown", "page(1)", id="scroll.down", show=False, priority=True),
+        Binding("pageup", "page(-1)", id="scroll.up", show=False, priority=True),
     ]
 
     def __init__(self) -> None:
@@ -228,8 +228,7 @@ class MachineScreen(WorkbenchScreen):
     def action_copy(self) -> None:
         """Copy the remedy of the chosen finding; show it too, as not every terminal copies."""
         if (chosen := self._chosen()) and (remedy := chosen[1].remedy):
-            self.app.copy_to_clipboard(remedy)
-            self.notify(safe_text(remedy, 400), title=tr("Copied"), markup=False)
+            self.workbench.copy_one([(tr("remedy"), remedy)])
 
     @on(OptionList.OptionSelected, "#findings")
     def _open_or_close(self) -> None:
@@ -254,7 +253,7 @@ class DetailsScreen(WorkbenchScreen):
     """Consequences of findings, the result of each probe, and all that they printed."""
 
     CONCEPTS = ("machine",)
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "back", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "back", show=False, id="machine.results")]
 
     def __init__(self, report: MachineReport) -> None:
         super().__init__()

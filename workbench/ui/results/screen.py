@@ -67,7 +67,7 @@ class ResultsScreen(WorkbenchScreen):
             "n", "next", tr("Next"), id="results.next", tooltip=tr("the suggested next experiment")
         ),
         Binding("a", "analyze", tr("Analyze"), id="analyze"),
-        Binding("h", "explain", "Grad-CAM", id="explain"),
+        Binding("h", "explain", tr("Grad-CAM"), id="explain"),
         Binding("e", "export", tr("Export"), id="export"),
         Binding("p", "predict", tr("Predict"), id="predict"),
         Binding("l", "layers", tr("Layers"), id="layers"),

@@ -33,7 +33,9 @@ _MARGINS = 2 * 4 + 3
 class StrategyList(OptionList):
     """A list that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", tr("Continue"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", tr("Continue"), id="strategy.continue")
+    ]
 
     def show_presets(self, names: Sequence[str], chosen: str, mark: str) -> str:
         """List presets, with a mark before the chosen one; return the highlighted one."""
@@ -60,7 +62,9 @@ class OptionTable(DataTable[Text]):
         keys: of the spec, "training.epochs": a row each.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Change"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", tr("Change"), id="strategy.change")
+    ]
 
     def __init__(self, utf8: bool) -> None:
         super().__init__(cursor_type="row", id="options")
@@ -133,7 +137,7 @@ class StartScreen(ModalScreen[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,n", "dismiss(None)", tr("Not yet")),
         Binding("w", "choose('queue')", tr("Queue")),
-        Binding("s", "choose('slurm')", "SLURM"),
+        Binding("s", "choose('slurm')", tr("SLURM")),
     ]
 
     def __init__(self, summary: str, offered: Collection[str] = ()) -> None:

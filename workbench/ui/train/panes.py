@@ -22,6 +22,7 @@ from workbench.render.curves import (
     probe_options,
     probe_series,
 )
+from workbench.render.plot import Series
 from workbench.render.runs import format_deadline
 from workbench.runs.events import WAITING_PHASE, CrossValidated
 from workbench.runs.history import monitored_scores
@@ -34,6 +35,7 @@ from workbench.ui.widgets.lines import LinePlot
 
 Change = Literal["smooth", "smoother", "rougher", "log", "zoom"]
 METRICS: tuple[Metric, ...] = ("loss", "accuracy")
+METRIC_TITLES = {"loss": tr("loss"), "accuracy": tr("accuracy")}
 ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("loss",), ("accuracy",))
 PRINTED_LINES = 6  # of a worker that ended without an event
 
@@ -49,6 +51,24 @@ class CurvePlots(Horizontal):
         super().__init__(id=id)
         self._plot_style = PlotStyle(utf8=utf8)
         self._zoom = 0
+        self._cursor: int | None = None
+
+    def move_cursor(self, step: int, epochs: int) -> None:
+        """Move the cursor to the epoch before or after; past the last one it goes.
+
+        Args:
+            step: -1 or 1.
+            epochs: of the run so far.
+        """
+        if self._cursor is None:
+            self._cursor = epochs if step < 0 and epochs else (1 if epochs else None)
+            return
+        moved = max(self._cursor + step, 1)
+        self._cursor = moved if moved <= epochs else None
+
+    def place_cursor(self, epoch: int, epochs: int) -> None:
+        """Put the cursor on an epoch, or the nearest one that is finished."""
+        self._cursor = min(epoch, epochs) or None
 
     def compose(self) -> ComposeResult:
         """Yield a plot for each metric."""
@@ -60,8 +80,8 @@ class CurvePlots(Horizontal):
         """What can be switched: key, label, change."""
         style = self._plot_style
         return {
-            "s": ("Not smoothed" if style.smoothing else "Smoothed", "smooth"),
-            "l": ("Linear scale" if style.log else "Log scale", "log"),
+            "s": (tr("Not smoothed") if style.smoothing else tr("Smoothed"), "smooth"),
+            "l": (tr("Linear scale") if style.log else tr("Log scale"), "log"),
         }
 
     def change(self, change: Change) -> None:
@@ -87,6 +107,8 @@ class CurvePlots(Horizontal):
         """
         colors, style, probe = self._colors(), self._plot_style, view.history.probe
         options = probe_options(probe, style) if probe else plot_options(view, style, other)
+        if not probe:
+            options = replace(options, cursor=self._cursor)
         zoomed = ZOOMS[self._zoom]
         for metric in METRICS:
             plot = self.query_one(f"#{metric}", LinePlot)
@@ -98,16 +120,19 @@ class CurvePlots(Horizontal):
                     if probe
                     else plot_series(view, metric, style, colors, other)
                 )
-                plot.show(self._title(metric, probe), series, options)
+                title = self._title(metric, probe)
+                if not probe and self._cursor is not None:
+                    title.append_text(read_off(series, view, self._cursor))
+                plot.show(title, series, options)
 
     def _title(self, metric: Metric, probe: CrossValidated | None) -> Text:
-        text = Text.assemble((metric, "bold"))
+        text = Text.assemble((METRIC_TITLES[metric], "bold"))
         if probe:
             text.append(tr(" over regularization"), style="dim")
         if self._plot_style.log:
             text.append(tr("  log scale"), style="dim")
         if self._plot_style.smoothing and not probe:
-            text.append(f"  smoothed {self._plot_style.factor:.2f}", style="dim")
+            text.append(tr("  smoothed {factor:.2f}", factor=self._plot_style.factor), style="dim")
         return text
 
     def _colors(self) -> CurveColors:
@@ -125,6 +150,20 @@ class CurvePlots(Horizontal):
             other=mixed("foreground", 0.6),
             score=mixed("success", 1.0),
         )
+
+
+def read_off(series: Sequence[Series], view: RunView, cursor: int) -> Text:
+    """Return the measured values of an epoch: "  epoch 7: train 0.412, val 0.388"."""
+    rows = view.history.epochs
+    epoch = rows[cursor - 1].epoch if cursor <= len(rows) else cursor
+    values = []
+    for one in series:
+        measured = one.raw or one.values
+        value = measured[cursor - 1] if cursor <= len(measured) else None
+        if value is not None:
+            values.append(f"{one.name} {value:.4f}")
+    text = tr("epoch {epoch}: {values}", epoch=epoch, values=", ".join(values) or "-")
+    return Text(f"  {text}")
 
 
 def format_gone(name: str, seen: bool) -> Text:
@@ -162,10 +201,10 @@ def format_panel(
         return _interrupted(view, color, printed)
     if word == "stopped":
         text = Text(_describe_state(view))  # "Stopped on request at 10:00, ..."
-        text.stylize(color, 0, len("Stopped"))
+        text.stylize(color, 0, len(text.plain.split(" ")[0]))
         return text
     if word == "pruned":
-        return Text.assemble(("Pruned. ", color), _describe_state(view))
+        return Text.assemble((tr("Pruned.") + " ", color), _describe_state(view))
     if word == "finished":
         return _finished(view, color)
     if word in ("starting", "waiting", "preparing") and not view.history.epochs:
@@ -175,7 +214,9 @@ def format_panel(
 
 def _failed(view: RunView, color: str) -> Text:
     history = view.history
-    text = Text.assemble(("Failed. ", color), safe_lines(history.message or "No reason is known."))
+    text = Text.assemble(
+        (tr("Failed.") + " ", color), safe_lines(history.message or tr("No reason is known."))
+    )
     if history.hint:
         command = " ".join(("workbench", *resume_arguments(view.folder)))
         hint = hint_with_command(history.hint, command)
@@ -188,7 +229,8 @@ def _failed(view: RunView, color: str) -> Text:
 def _describe_resume(view: RunView) -> str:
     """Return what the key r would do: "r resumes with 3 epochs left."."""
     effect = view.summary.state.resume
-    return f"r resumes {effect}." if effect.startswith("with ") else f"r {effect}."
+    resumes = effect.startswith("with ")
+    return tr("r resumes {effect}.", effect=effect) if resumes else f"r {effect}."
 
 
 def _describe_state(view: RunView) -> str:
@@ -198,7 +240,7 @@ def _describe_state(view: RunView) -> str:
 
 
 def _interrupted(view: RunView, color: str, printed: Sequence[str]) -> Text:
-    text = Text.assemble(("Interrupted. ", color), _describe_state(view))
+    text = Text.assemble((tr("Interrupted.") + " ", color), _describe_state(view))
     if printed:
         text.append(tr("\nThe last lines it printed:"), style="dim")
         for line in printed[-PRINTED_LINES:]:
@@ -208,40 +250,45 @@ def _interrupted(view: RunView, color: str, printed: Sequence[str]) -> Text:
 
 def _finished(view: RunView, color: str) -> Text:
     evaluation = view.history.evaluation
-    text = Text.assemble(("Finished. ", color))
+    text = Text.assemble((tr("Finished.") + " ", color))
     if evaluation is None or evaluation.accuracy is None:
         return text.append(tr("enter shows the results."))
     if early := view.summary.state.description:
         text.append(f"{early[:1].upper()}{early[1:]}. ")
-    text.append(f"Accuracy {evaluation.accuracy:.3f}", style="bold")
+    text.append(tr("Accuracy {accuracy:.3f}", accuracy=evaluation.accuracy), style="bold")
     details = ""
     if evaluation.interval:
         low, high = evaluation.interval
-        details += f" ({low:.3f} to {high:.3f} with 95 % confidence)"
-    details += f" on {count_images(evaluation.images, evaluation.split)}."
+        details += " " + tr("({low:.3f} to {high:.3f} with 95 % confidence)", low=low, high=high)
+    details += " " + tr("on {images}.", images=count_images(evaluation.images, evaluation.split))
     for name in monitored_scores(view.history):
         if score := evaluation.scores.get(name):
             details += f" {TITLES[name][:1].upper()}{TITLES[name][1:]} {score.value:.3f}."
     if evaluation.shifted_accuracy is not None:
-        details += f" On shifted images {evaluation.shifted_accuracy:.3f}."
+        details += " " + tr(
+            "On shifted images {accuracy:.3f}.", accuracy=evaluation.shifted_accuracy
+        )
     return text.append(details + tr(" enter shows the results."))
 
 
 def _preparation(view: RunView, width: int, utf8: bool) -> Text:
     """Return the progress before the first epoch, and the facts of the experiment."""
     history, work = view.history, view.history.work
-    phase = safe_text(work.phase if work else "start the worker", 60)
+    phase = safe_text(work.phase if work else tr("start the worker"), 60)
     if view.summary.state.phase == "waiting":
         phase = view.summary.state.description or phase
     if phase.startswith(WAITING_PHASE):
-        phase = f"waiting for {phase.removeprefix(WAITING_PHASE)}"
+        phase = tr("waiting for {what}", what=phase.removeprefix(WAITING_PHASE))
     text = Text.assemble((f"{phase[:1].upper()}{phase[1:]}", "bold"))
     if work and work.total:
         text.append("\n\n").append_text(track(work.done / work.total, min(width - 30, 50), utf8))
-        text.append(f"  {work.done:,} of {work.total:,}")
+        text.append(tr("  {done:,} of {total:,}", done=work.done, total=work.total))
     elif view.summary.state.phase == "waiting":
         text.append(tr("\n\nIt starts by itself when its turn comes."))
-    facts = [("strategy", describe_strategy(view)), ("data", safe_text(view.summary.data, 50))]
+    facts = [
+        (tr("strategy"), describe_strategy(view)),
+        (tr("data"), safe_text(view.summary.data, 50)),
+    ]
     if history.labels:
         facts.append(("classes", safe_text(", ".join(history.labels), 56)))
     if history.images:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
@@ -24,7 +25,7 @@ from workbench.ui.run_actions import resume_run, stop_run
 from workbench.ui.train import text as train_text
 from workbench.ui.train.panes import Change, CurvePlots, format_gone, format_panel
 from workbench.ui.train.text import gpu_line, host_line
-from workbench.ui.widgets.lines import Tail, TextLine
+from workbench.ui.widgets.lines import LinePlot, Tail, TextLine
 
 LINES = ("other", "progress", "host", "gpu", "notice", "note")
 COACH_LINES = 3  # above the log
@@ -46,21 +47,34 @@ class TrainScreen(WorkbenchScreen):
     CSS_PATH = "train.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "x", "stop", "Stop", id="stop", tooltip=tr("save a checkpoint and end the training")
+            "x", "stop", tr("Stop"), id="stop", tooltip=tr("save a checkpoint and end the training")
         ),
-        Binding("r", "resume", "Resume", id="resume"),
-        Binding("enter", "results", "Results", id="results"),
-        Binding("q", "detach", "Detach", id="detach", tooltip=tr("the run keeps running")),
-        Binding("q", "back", "Back", id="back"),
-        Binding("escape", "detach", "Detach", show=False),
-        Binding("escape", "back", "Back", show=False),
-        Binding("l", "layers", "Layers", id="layers"),
-        Binding("c", "overlay", "Compare", id="overlay", tooltip=tr("another run's curves behind")),
-        Binding("s", "settings", "Settings", id="settings", tooltip=tr("smoothing, log scale")),
-        Binding("z", "style('zoom')", "Zoom", id="zoom", tooltip=tr("loss or accuracy only")),
-        Binding("plus", "style('smoother')", "Smoother", show=False, id="smoother"),
-        Binding("minus", "style('rougher')", "Rougher", show=False, id="rougher"),
-        Binding("N", "note", "Note", key_display="N", id="note", tooltip=tr("kept with the run")),
+        Binding("r", "resume", tr("Resume"), id="resume"),
+        Binding("enter", "results", tr("Results"), id="results"),
+        Binding(
+            "q,escape", "detach", tr("Detach"), id="detach", tooltip=tr("the run keeps running")
+        ),
+        Binding("q,escape", "back", tr("Back"), id="train.back"),
+        Binding("l", "layers", tr("Layers"), id="layers"),
+        Binding(
+            "c", "overlay", tr("Compare"), id="overlay", tooltip=tr("another run's curves behind")
+        ),
+        Binding("s", "settings", tr("Settings"), id="settings", tooltip=tr("smoothing, log scale")),
+        Binding("z", "style('zoom')", tr("Zoom"), id="zoom", tooltip=tr("loss or accuracy only")),
+        Binding(
+            "left",
+            "cursor(-1)",
+            tr("Read"),
+            key_display="←→",
+            id="train.before",
+            tooltip=tr("values off the curves, epoch by epoch"),
+        ),
+        Binding("right", "cursor(1)", show=False, id="train.after"),
+        Binding("plus", "style('smoother')", tr("Smoother"), show=False, id="smoother"),
+        Binding("minus", "style('rougher')", tr("Rougher"), show=False, id="rougher"),
+        Binding(
+            "N", "note", tr("Note"), key_display="N", id="note", tooltip=tr("kept with the run")
+        ),
     ]
 
     def __init__(self, run: str) -> None:
@@ -194,7 +208,7 @@ class TrainScreen(WorkbenchScreen):
         warning = self.color("warning")
         notice = train_text.notice_line(history.notices, time.time(), width, warning)
         if files.note:
-            note = train_text.labelled("note", safe_text(files.note, width - train_text.LABEL))
+            note = train_text.labelled(tr("note"), safe_text(files.note, width - train_text.LABEL))
         lines = (behind, progress, host, gpu, notice, note)
         for name, text in zip(LINES, lines, strict=True):
             self.query_one(f"#{name}", TextLine).show(text)
@@ -253,7 +267,7 @@ class TrainScreen(WorkbenchScreen):
 
     def action_detach(self) -> None:
         """Leave a running run with a notice that it keeps running."""
-        message = f"{safe_text(self.run, 64)} keeps running; open it to watch it again."
+        message = tr("{run} keeps running; open it to watch it again.", run=safe_text(self.run, 64))
         self.app.notify(message, timeout=DETACHED_SECONDS)
         self.action_back()
 
@@ -278,7 +292,7 @@ class TrainScreen(WorkbenchScreen):
                 add = partial(add_note, view.folder, note)
                 in_background(self, add, lambda result: self._read_files())
 
-        question = f"A note on {view.name}: enter saves it, esc cancels"
+        question = tr("A note on {run}: enter saves it, esc cancels", run=view.name)
         self.app.push_screen(Prompt(question), answered)
 
     def action_results(self) -> None:
@@ -294,6 +308,18 @@ class TrainScreen(WorkbenchScreen):
         self.query_one(CurvePlots).change(change)
         self._draw()
 
+    def action_cursor(self, step: int) -> None:
+        """Read the values of the epoch before or after."""
+        if self._view is not None:
+            self.query_one(CurvePlots).move_cursor(step, len(self._view.history.epochs))
+            self._draw()
+
+    @on(LinePlot.Read)
+    def _read_off(self, event: LinePlot.Read) -> None:
+        if self._view is not None:
+            self.query_one(CurvePlots).place_cursor(event.epoch, len(self._view.history.epochs))
+            self._draw()
+
     def action_settings(self) -> None:
         """Ask how to draw the curves."""
         answers: dict[str, tuple[str, Change]] = self.query_one(CurvePlots).settings
@@ -303,7 +329,7 @@ class TrainScreen(WorkbenchScreen):
                 self.action_style(answers[key][1])
 
         labels = {key: label for key, (label, _) in answers.items()}
-        question = "Draw the curves how? + and - smooth more and less, z zooms."
+        question = tr("Draw the curves how? + and - smooth more and less, z zooms.")
         self.app.push_screen(Choose(question, labels), answered)
 
     def action_overlay(self) -> None:
@@ -320,5 +346,5 @@ class TrainScreen(WorkbenchScreen):
                 self._draw()
 
         none = "none" if self._other else ""
-        question = "Draw which run behind this one?"
+        question = tr("Draw which run behind this one?")
         self.app.push_screen(PickRun(question, view, others, none), answered)

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from workbench.analysis.curves import CurveAdvice
 from workbench.experiment.metrics import SHORT_TITLES
+from workbench.messages import tr
 from workbench.render.curves import OTHER_DATA, OVERLAY, same_data
-from workbench.render.marks import state_symbol
+from workbench.render.marks import TITLES, state_symbol
 from workbench.render.runs import format_position, format_time_left
 from workbench.runs.events import (
     ChosenGpu,
@@ -22,10 +23,15 @@ from workbench.runs.events import (
 )
 from workbench.runs.history import History, StageRow, monitored_scores
 from workbench.runs.watch import RunView
-from workbench.text import format_age, format_bytes, format_seconds, safe_text
+from workbench.text import format_age, format_bytes, format_seconds, pad_cells, safe_text
 from workbench.ui.base import WIDE_COLUMNS
 
 LABEL = 8  # cells of the label at the left
+# Heads of the log's columns.
+LOG_TITLES = {
+    "loss": tr("loss"), "acc": tr("acc"), "val loss": tr("val loss"), "val acc": tr("val acc"),
+    "rate": tr("rate"), "time": tr("time"),
+}  # fmt: skip
 NAME = 24  # cells of a run's name in the heading, at least
 Lines = tuple[Text, ...]
 BAR = 8  # cells; in a wide terminal
@@ -33,7 +39,7 @@ BAR = 8  # cells; in a wide terminal
 
 def labelled(label: str, text: Text | str) -> Text:
     """Return a line with its label at the left."""
-    return Text.assemble((f"{label:<{LABEL}}", "dim"), text, no_wrap=True)
+    return Text.assemble((pad_cells(label, LABEL), "dim"), text, no_wrap=True)
 
 
 def format_heading(view: RunView, width: int, utf8: bool, color: str) -> Text:
@@ -42,14 +48,14 @@ def format_heading(view: RunView, width: int, utf8: bool, color: str) -> Text:
     In a narrow terminal the strategy is left out; the name gets the room that is left.
     """
     word = view.summary.state.phase
-    state = Text(f"{word} {state_symbol(word, utf8)}", style=color)
+    state = Text(f"{TITLES.get(word, word)} {state_symbol(word, utf8)}", style=color)
     left, where = Text(format_time_left(view)), Text(format_position(view))
     room = width - _width([state, where, left]) - 2
     name = Text(safe_text(view.name, max(room, NAME)), style="bold")
     strategy = Text(describe_strategy(view), style="dim")
     data = view.spec.get("data")
     if isinstance(data, dict) and data.get("corrections"):
-        strategy.append(", corrected data")
+        strategy.append(tr(", corrected data"))
     middle = [name, state, where, strategy]
     while len(middle) > 2 and _width(middle) + left.cell_len + 2 > width:
         middle.pop()
@@ -93,39 +99,43 @@ def progress_line(view: RunView, width: int, utf8: bool, stopping: bool) -> Text
     if not view.running:
         return Text("")
     if stopping:
-        return labelled("stop", Text("requested: saves a checkpoint and ends", style="bold"))
+        return labelled(
+            tr("stop"), Text(tr("requested: saves a checkpoint and ends"), style="bold")
+        )
     if view.summary.state.phase == "waiting" and not history.work:  # its job is pending
         reason = view.summary.state.description
-        return labelled("waiting", Text(safe_text(reason, max(width - LABEL, 20))))
+        return labelled(tr("waiting"), Text(safe_text(reason, max(width - LABEL, 20))))
     if history.work:
         name = safe_text(history.work.phase, 30)
         return labelled(_phase_label(view), _bar_line(history.work, name, width, utf8))
     progress = history.progress
     if progress is None:
-        return labelled("epoch", Text("starts", style="dim"))
+        return labelled(tr("epoch"), Text(tr("starts"), style="dim"))
     rest = [f"{progress.position.step:,}/{progress.steps:,}"]
     if progress.phase == "validation":
-        rest.append("validation")
+        rest.append(tr("validation"))
     if progress.images_per_second:
-        rest.append(f"{progress.images_per_second:,.0f} images/s")
+        rest.append(tr("{count:,.0f} images/s", count=progress.images_per_second))
     if progress.loss is not None:
-        rest.append(f"loss {progress.loss:.3f}")
+        rest.append(tr("loss {loss:.3f}", loss=progress.loss))
     if progress.accuracy is not None:
-        rest.append(f"acc {progress.accuracy:.3f}")
+        rest.append(tr("acc {accuracy:.3f}", accuracy=progress.accuracy))
     details = "  ".join(rest)
     share = progress.position.step / progress.steps if progress.steps else 0.0
     cells = min(max(width - LABEL - len(details) - 2, 8), 60)
-    return labelled("epoch", Text.assemble(track(share, cells, utf8), "  ", details))
+    return labelled(tr("epoch"), Text.assemble(track(share, cells, utf8), "  ", details))
 
 
 def _phase_label(view: RunView) -> str:
-    return {"evaluating": "test", "waiting": "waiting"}.get(view.summary.state.phase, "prepare")
+    return {"evaluating": tr("test"), "waiting": tr("waiting")}.get(
+        view.summary.state.phase, tr("prepare")
+    )
 
 
 def _bar_line(work: Work, name: str, width: int, utf8: bool) -> Text:
     if not work.total:
         return Text(name)
-    details = f"{name}, {work.done:,} of {work.total:,}"
+    details = tr("{name}, {done:,} of {total:,}", name=name, done=work.done, total=work.total)
     cells = min(max(width - LABEL - len(details) - 2, 8), 40)
     return Text.assemble(track(work.done / work.total, cells, utf8), "  ", details)
 
@@ -142,24 +152,34 @@ def format_coach(advice: Sequence[CurveAdvice], width: int, lines: int) -> Text:
     """
     shown: list[str] = []
     for one in advice:
-        full = one.sentence + (f" Try: {one.next_step}." if one.next_step else "")
+        full = one.sentence + (
+            " " + tr("Try: {step}.", step=one.next_step) if one.next_step else ""
+        )
         for text in (full, one.sentence):
             wrapped = textwrap.wrap(text, max(width - LABEL, 20))
             if not shown or len(shown) + len(wrapped) <= lines:
                 shown += wrapped
                 break
     if not shown:
-        return labelled("coach", Text("no advice so far", style="dim"))
-    return labelled("coach", ("\n" + " " * LABEL).join(shown))
+        return labelled(tr("coach"), Text(tr("no advice so far"), style="dim"))
+    return labelled(tr("coach"), ("\n" + " " * LABEL).join(shown))
 
 
 def log_header(history: History) -> Text:
     """Return the header of `log_lines`, or of `probe_lines`."""
     if history.probe:
-        columns = f"{'regularization':<18}{'loss':>10}{'val acc':>11}{'noise':>10}"
-        return labelled("log", Text(columns, style="dim"))
-    cells = "".join(f"{title:>{width}}" for title, width in _log_columns(history).items())
-    return labelled("log", Text(f"{'epoch':<9}{cells}", style="dim"))
+        columns = (
+            pad_cells(tr("regularization"), 18)
+            + pad_cells(tr("loss"), 10, "r")
+            + pad_cells(tr("val acc"), 11, "r")
+            + pad_cells(tr("noise"), 10, "r")
+        )
+        return labelled(tr("log"), Text(columns, style="dim"))
+    cells = "".join(
+        pad_cells(LOG_TITLES.get(title, title), width, "r")
+        for title, width in _log_columns(history).items()
+    )
+    return labelled(tr("log"), Text(pad_cells(tr("epoch"), 9) + cells, style="dim"))
 
 
 def _log_columns(history: History) -> dict[str, int]:
@@ -194,7 +214,7 @@ def _tried_line(one: TriedValue, probe: CrossValidated) -> Text:
     is_chosen = one.value == probe.chosen
     value = "-" if one.value is None else f"{one.value:.2g}"
     cells = (
-        f"{value + (' chosen' if is_chosen else ''):<18}{_number(one.loss):>10}"
+        f"{pad_cells(value + (' ' + tr('chosen') if is_chosen else ''), 18)}{_number(one.loss):>10}"
         f"{_number(one.accuracy):>11}{f'+-{_number(one.error)}':>10}"
     )
     return labelled("", Text(cells, style="bold" if is_chosen else ""))
@@ -206,7 +226,9 @@ def _number(value: float | None, digits: str = ".3f") -> str:
 
 def _stage_line(stage: StageRow) -> Text:
     name = safe_text(stage.name, 40)
-    return labelled("", Text(f"stage {stage.index + 1}: {name}", style="dim"))
+    return labelled(
+        "", Text(tr("stage {number}: {name}", number=stage.index + 1, name=name), style="dim")
+    )
 
 
 def _epoch_line(row: EpochFinished, columns: Mapping[str, int], best: bool) -> Text:
@@ -220,8 +242,8 @@ def _epoch_line(row: EpochFinished, columns: Mapping[str, int], best: bool) -> T
         **{SHORT_TITLES[name]: _number(value) for name, value in row.scores.items()},
     }
     cells = "".join(f"{values.get(title, '-'):>{width}}" for title, width in columns.items())
-    first = f"{row.epoch}{' best' if best else ''}"
-    return labelled("", Text(f"{first:<9}{cells}", style="bold" if best else ""))
+    first = pad_cells(f"{row.epoch}{' ' + tr('best') if best else ''}", 9)
+    return labelled("", Text(first + cells, style="bold" if best else ""))
 
 
 def notice_line(notices: Sequence[Notice], now: float, width: int, style: str) -> Text:
@@ -237,11 +259,11 @@ def notice_line(notices: Sequence[Notice], now: float, width: int, style: str) -
         return Text("")
     newest = notices[-1]
     when = "" if newest.t is None else format_time_of_day(newest.t, now)
-    more = f" (newest of {len(notices)})" if len(notices) > 1 else ""
+    more = " " + tr("(newest of {count})", count=len(notices)) if len(notices) > 1 else ""
     message = Text(safe_text(newest.message, 400), style=style)
     message.truncate(max(width - LABEL - len(when) - 2 - len(more), 20), overflow="ellipsis")
     return labelled(
-        "notice", Text.assemble((f"{when}  " if when else "", "dim"), message, (more, "dim"))
+        tr("notice"), Text.assemble((f"{when}  " if when else "", "dim"), message, (more, "dim"))
     )
 
 
@@ -274,11 +296,11 @@ def host_line(machine: MachineSample, checkpoint_age: float | None, width: int, 
         _memory(machine.memory_used, machine.memory_total, bars, utf8),
     ]
     if machine.disk_free is not None:
-        parts.append(Text(f"disk {format_bytes(machine.disk_free)} free"))
-    saved = Text("no checkpoint yet", style="dim")
+        parts.append(Text(tr("disk {size} free", size=format_bytes(machine.disk_free))))
+    saved = Text(tr("no checkpoint yet"), style="dim")
     if checkpoint_age is not None:
-        saved = Text(f"saved {format_age(checkpoint_age)} ago")
-    text = labelled("host", Text("  ").join(part for part in parts if part.plain))
+        saved = Text(tr("saved {age} ago", age=format_age(checkpoint_age)))
+    text = labelled(tr("host"), Text("  ").join(part for part in parts if part.plain))
     text.append(" " * max(width - text.cell_len - saved.cell_len, 2))
     return text.append_text(saved)
 

@@ -129,7 +129,9 @@ class LrFindScreen(TrialScreen):
 class TrialTable(DataTable[str]):
     """A table that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Use this"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", tr("Use this"), id="trial.pick")
+    ]
 
 
 class TuneHeadScreen(TrialScreen):

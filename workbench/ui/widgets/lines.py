@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from rich.text import Text
+from textual import events
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.render.plot import PlotOptions, Series, plot
+from workbench.render.plot import PlotOptions, Series, epoch_at, plot
 
 MIN_ROWS = 5  # title, two rows of canvas, axis, names
 
@@ -77,6 +79,22 @@ class LinePlot(Widget):
         if new != self._shown:
             self._shown = new
             self.refresh()
+
+    class Read(Message):
+        """The epoch that was clicked."""
+
+        def __init__(self, epoch: int) -> None:
+            super().__init__()
+            self.epoch = epoch
+
+    def on_click(self, event: events.Click) -> None:
+        """Ask for the values of the epoch under the mouse."""
+        if self._shown is not None:
+            _, series, options = self._shown
+            width, height = self.size
+            epoch = epoch_at(event.x, series, width, height - 1, options)
+            if epoch is not None:
+                self.post_message(self.Read(epoch))
 
     def render(self) -> Text:
         """Return title, canvas and axis."""

@@ -1,0 +1,86 @@
+"""The settings in the app: changed in place, kept, used at once; keys changed by a press."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import OptionList
+from ui_pilot import driven, keys_offered, notices, text_of, until
+
+from workbench.settings import change_settings, read_settings
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.dialogs import Confirm, PickName
+from workbench.ui.settings import KeyDialog, SettingsScreen
+
+
+async def opened(app: WorkbenchApp, pilot: Pilot[Any]) -> OptionList:
+    await until(pilot, lambda: "Settings" in keys_offered(app), "home")
+    await pilot.press("S")
+    await until(pilot, lambda: isinstance(app.screen, SettingsScreen), "the settings")
+    return app.screen.query_one(OptionList)
+
+
+async def test_a_change_is_kept_and_used(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        await opened(app, pilot)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: app.theme == "workbench-light", "the other theme")
+        assert read_settings()[0].theme == "light"
+        assert "allowed: dark, light; default: dark" in text_of(app.screen, "#about")
+        await pilot.press("d")
+        await until(pilot, lambda: app.theme == "workbench-dark", "the default")
+    change_settings({("theme",): "light"})
+    async with driven(tmp_path) as (app, pilot):
+        assert app.theme == "workbench-light"
+
+
+async def test_another_language_asks_to_start_again(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        await opened(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, PickName), "the languages")
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        assert read_settings()[0].language == "ko"
+        await pilot.press("y")
+        await until(pilot, lambda: app.restarting, "the end")
+
+
+async def test_a_key_is_changed_in_eight_keys_and_works_at_once(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        options = await opened(app, pilot)
+        await pilot.press("v")
+        while options.get_option_at_index(options.highlighted or 0).id != "machine":
+            await pilot.press("down")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, KeyDialog), "the dialog")
+        await pilot.press("n")
+        await until(pilot, lambda: "is the key of new" in notices(app), "the clash")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, KeyDialog), "the dialog")
+        await pilot.press("f5")
+        await until(pilot, lambda: read_settings()[0].keys == {"machine": "f5"}, "the key")
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: app.screen.id != "settings", "home")
+        await until(pilot, lambda: "f5" in app.screen.active_bindings, "the new key")
+        assert "m" not in app.screen.active_bindings
+
+
+async def test_keys_that_cannot_be_are_named_at_the_start(tmp_path: Path) -> None:
+    change_settings({("keys", "stop"): "r", ("keys", "demo"): "f6"})
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: "keys.stop: r is the key of resume" in notices(app), "a note")
+        await until(pilot, lambda: "f6" in app.screen.active_bindings, "the good one")
+
+
+async def test_a_path_is_copied_by_one_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    async with driven(tmp_path) as (app, pilot):
+        sent: list[str] = []
+        monkeypatch.setattr(app, "write", sent.append)
+        await until(pilot, lambda: "Settings" in keys_offered(app), "home")
+        await pilot.press("y")
+        await until(pilot, lambda: "Sent to your terminal" in notices(app), "the copy")
+        assert [one[:7] for one in sent] == ["\x1b]52;c;"]
