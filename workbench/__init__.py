@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Looking for plugins of pydantic reads the description of every installed package: a third of the
 # start of a short command.

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from workbench import __version__
-from workbench.machine.driver import driver_version
 from workbench.text import safe_text
 
 # That decide about results, about what is drawn, or that a report of a fault needs.
@@ -20,6 +19,8 @@ PACKAGES = (
 
 def versions() -> list[tuple[str, str]]:
     """Return name and version of what matters and is installed; nothing of it is imported."""
+    from workbench.machine.driver import driver_version
+
     found = [("workbench", __version__), ("python", platform.python_version())]
     for package in PACKAGES:
         try:
