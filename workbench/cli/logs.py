@@ -75,7 +75,7 @@ def _read_from(path: Path, offset: int) -> tuple[str, int]:
     """Return what a file holds after an offset, and the offset of its end."""
     try:
         with path.open("rb") as file:
-            if offset > file.seek(0, 2):  # it was written anew
+            if offset > file.seek(0, 2):  # it was written again
                 offset = 0
             file.seek(offset)
             content = file.read()

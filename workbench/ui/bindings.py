@@ -24,7 +24,7 @@ ANY: frozenset[str] = frozenset()
 # What a key means, and the names of the actions that do it; ANY for a key whose effect depends on
 # what has the focus. A new binding takes a key of this table, or a new line of it.
 MEANINGS: Mapping[str, tuple[str, Set[str]]] = {
-    "enter": (tr("open or go on"), ANY),
+    "enter": (tr("open or continue"), ANY),
     "escape": (tr("back"), {"back", "detach"}),
     "q": (tr("quit or detach"), {"quit", "detach", "back"}),
     "question_mark": (tr("explain"), {"show_concepts", "back"}),  # back from the explanation

@@ -47,7 +47,7 @@ class KeyDialog(ModalScreen[str | None]):
         self.dismiss(kept.get(event.key, event.key))
 
 
-class SettingList(OptionList):
+class SettingsList(OptionList):
     """The settings, or the keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -75,7 +75,7 @@ class SettingsScreen(WorkbenchScreen):
     def compose_body(self) -> ComposeResult:
         """Yield the filter, hidden at first, the list, and what the chosen one does."""
         yield Input(placeholder=tr("part of a name or a title"), id="filter")
-        yield SettingList(id="settings")
+        yield SettingsList(id="settings")
         yield Static(id="about")
 
     def heading(self) -> Text:
@@ -269,7 +269,7 @@ class SettingsScreen(WorkbenchScreen):
         if one.value_in(self.workbench.settings) == before:
             return
         if one.key == "language":
-            question = tr("The language changes when the app starts again. Runs go on. Now?")
+            question = tr("The language changes when the app starts again. Runs continue. Now?")
             self.app.push_screen(
                 Confirm(question, tr("Start again")), lambda yes: self._restart(yes)
             )
