@@ -225,12 +225,13 @@ def _is_done(run: TrackedRun, follow: bool | None) -> bool:
 
 def describe_result(result: MirrorResult) -> str:
     """Describe what a mirror did with a run."""
-    values = {"run": safe_text(result.run), "place": safe_text(result.place, 1000)}
+    run = safe_text(result.run)
     if result.error:
-        return tr("{run}: given up. {error}", error=result.error, **values)
+        return tr("{run}: given up. {error}", run=run, error=result.error)
     return tr(
         "{run} is {state}; {epochs} sent now: {place}",
+        run=run,
         state=result.state,
         epochs=plural(result.epochs, "epoch"),
-        **values,
+        place=safe_text(result.place, 1000),
     )
