@@ -53,7 +53,7 @@ NOT_RUN = {
     r" --(host|all-hosts)\b|^workbench fetch ": "asks another machine: tests/hosts",
     r" --weights \S+\.h5": "reads a file of weights: tests/training",
     r" --(on-finish|notify) ": "runs a command of a person: tests/runs, tests/worker",
-    r"^workbench mirror .*(--to wandb|http:)": "asks another machine: tests/trackers",
+    r"^workbench mirror .*--to (wandb|mlflow)": "needs a library of its own: tests/trackers",
     r" --slurm\b": "needs SLURM: tests/slurm",
 }
 

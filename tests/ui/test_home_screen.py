@@ -67,7 +67,7 @@ async def test_an_empty_workspace_shows_how_to_start(tmp_path: Path) -> None:
         await until(pilot, lambda: app.screen.query("#nothing"), "home")
         assert "No runs yet." in text(app, "#nothing")
         line = app.screen.query_one(KeyLine)
-        keys = "? Explain n New E Lessons q Quit m Machine D Demo"
+        keys = "? Explain n New E Lessons q Quit S Settings m Machine D Demo"
         await until(pilot, lambda: line.keys.plain == keys, keys)
         for key in ("enter", "r", "x", "d"):  # nothing to do it with, no harm done
             await pilot.press(key)
@@ -84,7 +84,7 @@ async def test_the_footer_shows_that_enter_opens_a_run(tmp_path: Path) -> None:
         await until(pilot, lambda: {"undo", "resume"} <= offered(app), "all that can be done")
         line = app.screen.query_one(KeyLine)
         assert "Open" in [one.binding.description for one in line.shown]
-        assert line.keys.plain.endswith("E Lessons c Compare r Resume q Quit m Machine")
+        assert line.keys.plain.endswith("E Lessons c Compare r Resume q Quit S Settings")
         app.utf8 = False  # keys have longer names
         assert line.keys.plain.startswith("enter Open ")
         assert line.keys.plain.endswith(" q Quit D Demo")  # there is no room for the machine

@@ -93,7 +93,7 @@ async def test_the_key_for_light_and_dark_keeps_to_the_pair(
     tmp_path: Path, first: Theme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = (DARK_16, LIGHT_16) if first is DARK_16 else (DARK, LIGHT)
-    monkeypatch.setattr("workbench.ui.app.themes_for", lambda color_system: pair)
+    monkeypatch.setattr("workbench.ui.person.themes_for", lambda color_system: pair)
 
     async with driven(tmp_path) as (app, _pilot):
         seen = [app.theme]

@@ -106,8 +106,8 @@ async def test_a_training_run_in_eighty_columns(workspace: Workspace, run: FakeR
 
 async def test_the_footer_fits_in_eighty_columns(workspace: Workspace, run: FakeRun) -> None:
     async with watch(workspace) as (pilot, screen):
-        wanted = {"question_mark", "x", "q", "l", "c", "s", "z", "N"}
-        await until(pilot, lambda: keys(screen) == wanted)
+        wanted = {"question_mark", "x", "q", "l", "c", "s", "z", "left", "N"}
+        await until(pilot, lambda: keys(screen) == wanted, str(wanted))
         assert screen.query_one(KeyLine).keys.cell_len <= 80
 
 

@@ -51,10 +51,10 @@ class TrainScreen(WorkbenchScreen):
         ),
         Binding("r", "resume", tr("Resume"), id="resume"),
         Binding("enter", "results", tr("Results"), id="results"),
-        Binding(
-            "q,escape", "detach", tr("Detach"), id="detach", tooltip=tr("the run keeps running")
-        ),
-        Binding("q,escape", "back", tr("Back"), id="train.back"),
+        Binding("q", "detach", tr("Detach"), id="detach", tooltip=tr("the run keeps running")),
+        Binding("q", "back", tr("Back"), id="train.back"),
+        Binding("escape", "detach", tr("Detach"), show=False, id="train.escape"),
+        Binding("escape", "back", tr("Back"), show=False, id="train.close"),
         Binding("l", "layers", tr("Layers"), id="layers"),
         Binding(
             "c", "overlay", tr("Compare"), id="overlay", tooltip=tr("another run's curves behind")
@@ -65,7 +65,7 @@ class TrainScreen(WorkbenchScreen):
             "left",
             "cursor(-1)",
             tr("Read"),
-            key_display="←→",
+            key_display="←",
             id="train.before",
             tooltip=tr("values off the curves, epoch by epoch"),
         ),
