@@ -1,9 +1,9 @@
 """`workbench resume`: what it asks, what it changes, what it refuses."""
 
 import json
-import re
 import os
 import pty
+import re
 import subprocess
 import tomllib
 from collections.abc import Callable
