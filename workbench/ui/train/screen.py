@@ -67,9 +67,10 @@ class TrainScreen(WorkbenchScreen):
             tr("Read"),
             key_display="←",
             id="train.before",
+            priority=True,  # before the text that would scroll itself
             tooltip=tr("values off the curves, epoch by epoch"),
         ),
-        Binding("right", "cursor(1)", show=False, id="train.after"),
+        Binding("right", "cursor(1)", show=False, id="train.after", priority=True),
         Binding("plus", "style('smoother')", tr("Smoother"), show=False, id="smoother"),
         Binding("minus", "style('rougher')", tr("Rougher"), show=False, id="rougher"),
         Binding(
