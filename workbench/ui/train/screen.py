@@ -252,7 +252,7 @@ class TrainScreen(WorkbenchScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer the keys that do something now."""
         view = self._view
-        if action in ("style", "settings", "overlay"):
+        if action in ("style", "settings", "overlay", "cursor"):
             return view is not None and bool(view.history.epochs)
         if action in ("stop", "detach"):
             return view is not None and view.running
