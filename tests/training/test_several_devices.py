@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,20 @@ from workbench.training.backends import Steps, require_devices, split_steps
 
 TESTS = Path(__file__).parents[1]
 Found = dict[str, Any]
+_FOUND: dict[str, Found] = {}  # by backend
 
 
 @pytest.fixture(params=["tensorflow", "jax"])
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
     """What a process of its own found, once for all tests; see `sharing_child`."""
-    pytest.importorskip(request.param)
-    return find(request.param, tmp_path_factory)
+    backend: str = request.param
+    pytest.importorskip(backend)
+    if backend not in _FOUND:
+        _FOUND[backend] = find(backend, tmp_path_factory.mktemp(backend))
+    return _FOUND[backend]
 
 
-@cache
-def find(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    folder = tmp_path_factory.mktemp(backend)
+def find(backend: str, folder: Path) -> Found:
     environment = {
         "KERAS_BACKEND": backend,
         "WORKBENCH_LOGICAL_DEVICES": "2",
