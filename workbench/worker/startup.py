@@ -5,6 +5,7 @@ it. With a GPU it only imports: whatever uses a device would hold memory of a GP
 not choose. Without one it also takes a step of training, the first of which costs a second.
 """
 
+import gc
 import importlib.metadata
 import importlib.util
 import os
@@ -113,16 +114,22 @@ def import_keras() -> None:
     """Import keras without what it and TensorFlow only look for, a third of the time.
 
     Keras takes scikit-learn where it finds it, for wrappers that nothing here uses, and TensorFlow
-    takes JAX for a converter. Both can be imported afterwards.
+    takes JAX for a converter. Both can be imported afterwards. Modules stay to the end: looking for
+    garbage among them would take another fifth of the time, and again in every later search.
     """
     unused = {"sklearn", *({"jax"} if chosen_backend(os.environ) == DEFAULT else ())}
     unused -= sys.modules.keys()
     sys.modules.update(dict.fromkeys(unused))  # None: not to be found
+    collects = gc.isenabled()
+    gc.disable()
     try:
         import keras  # noqa: F401
     finally:
         for name in unused:
             del sys.modules[name]
+        gc.freeze()
+        if collects:
+            gc.enable()
 
 
 def start_keras(deterministic: bool = False, devices: int = 1) -> "Device":
