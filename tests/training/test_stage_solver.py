@@ -14,6 +14,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.runs.fields import Position
 
+Solved = tuple[TinyRun, keras.Model]
 PROBE = {
     "data": {"source": "x", "image_size": [32, 32]},
     "base": {"name": BASE, "weights": "random"},
@@ -33,9 +34,15 @@ def probe_run(folder: Path, *settings: str) -> TinyRun:
     return run_on_base(probe_spec(*settings), folder)
 
 
-def test_what_it_reports(tmp_path: Path) -> None:
-    run = probe_run(tmp_path)
-    run.run()
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory: pytest.TempPathFactory) -> Solved:
+    """A run to its end, and its model; nobody changes either."""
+    run = probe_run(tmp_path_factory.mktemp("whole"))
+    return run, run.run()
+
+
+def test_what_it_reports(solved: Solved) -> None:
+    run, _ = solved
     kinds = [event["event"] for event in run.events if event["event"] != "notice"]
     assert kinds == [
         "stage_started", "cross_validated", "epoch_finished", "layers", "stage_finished"
@@ -52,9 +59,8 @@ def test_what_it_reports(tmp_path: Path) -> None:
     assert run.notices()[0].count("64 images") == 1  # each and its mirror image
 
 
-def test_only_the_output_moves(tmp_path: Path) -> None:
-    run = probe_run(tmp_path)
-    run.run()
+def test_only_the_output_moves(solved: Solved) -> None:
+    run, _ = solved
     layers = run.layers(0)
     assert layers["output"]["moved"] > 0
     assert layers["output"]["requested"] == layers["output"]["compiled"] == "trains"
@@ -63,17 +69,15 @@ def test_only_the_output_moves(tmp_path: Path) -> None:
     assert all(row["moved"] == 0 and row["compiled"] == "frozen" for row in frozen)
 
 
-def test_the_model_separates_the_images_that_it_was_fitted_to(tmp_path: Path) -> None:
-    data = halves()
-    model = probe_run(tmp_path).run()
+def test_the_model_separates_the_images_that_it_was_fitted_to(solved: Solved) -> None:
+    data, (_, model) = halves(), solved
     predicted = np.asarray(model.predict_on_batch(data.images))[:, 0] > 0.5
     assert np.mean(predicted[:FITTED] == data.labels[:FITTED]) == 1.0
 
 
-def test_probabilities_come_from_the_features_that_are_kept(tmp_path: Path) -> None:
-    data = halves()
-    model = probe_run(tmp_path).run()
-    files = sorted(tmp_path.glob("features-*.npy"))
+def test_probabilities_come_from_the_features_that_are_kept(solved: Solved) -> None:
+    data, (run, model) = halves(), solved
+    files = sorted(run.folder.glob("features-*.npy"))
     assert len(files) == 2  # of images and mirror images
     kernel, bias = model.get_layer("output").get_weights()
     expected = np.asarray(model.predict_on_batch(data.images[:FITTED]))[:, 0]
@@ -92,10 +96,11 @@ def test_one_block_is_the_average_that_other_heads_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, ALL_FITS])
-def test_stopped_and_begun_again_it_finds_the_same(tmp_path: Path, stop_at: int) -> None:
-    whole = probe_run(tmp_path / "whole")
-    expected = whole.run()
-    run = probe_run(tmp_path / "stopped")
+def test_stopped_and_begun_again_it_finds_the_same(
+    tmp_path: Path, solved: Solved, stop_at: int
+) -> None:
+    whole, expected = solved
+    run = probe_run(tmp_path)
     assert run.run_until(stop_at) == Position(0, 1)
     kept = {file: file.stat().st_mtime_ns for file in run.folder.glob("features-*.npy")}
     model = run.run()
@@ -125,8 +130,8 @@ def test_rare_classes_can_count_more(tmp_path: Path) -> None:
     assert biases[0] != biases[1]
 
 
-def test_a_saved_model_is_an_ordinary_one(tmp_path: Path) -> None:
-    model = probe_run(tmp_path).run()
+def test_a_saved_model_is_an_ordinary_one(tmp_path: Path, solved: Solved) -> None:
+    _, model = solved
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     images = halves().images[:4]
