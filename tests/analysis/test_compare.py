@@ -149,6 +149,7 @@ def test_stages_and_results_side_by_side() -> None:
         epoch(0, 3, 0.625, False),
         stage_started(1, optimizer="sgd", learning_rate=0.001, trainable_parameters=9,
                       parameters=100),
+        epoch(1, 0, 0.5, False),  # where a solved head begins: no epoch of training
         epoch(1, 1, 0.875, True),
         event("evaluated", 15.0, split="test", accuracy=0.9, interval=[0.8, 0.95], images=40),
         event("finished", 15.5),

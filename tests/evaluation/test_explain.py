@@ -186,6 +186,20 @@ def test_grad_cam_of_bases() -> None:
     assert refused.value.hint == "Choose a layer with a map; the last one is out_relu."
 
 
+def test_grad_cam_of_a_linear_probe() -> None:
+    """A linear score of averages: its gradient is the weights, and lower maps do not count."""
+    loaded, image = on_base("mobilenetv2-0.35", 32, "linear-probe"), noise(32, 3)
+    maps = [layer.name for layer in loaded.spec.base_table.widest(loaded.spec.probe.blocks)]
+    found = grad_cam(loaded, image, "b")
+    assert found.layer == maps[-1] == "out_relu"
+    top = output_of(loaded, "out_relu", image)
+    kernel = weights(loaded, "output")[0][-top.shape[2] :, 1]
+    by_hand = np.maximum(top @ kernel / top[..., 0].size, 0)
+    assert found.heat == pytest.approx(by_hand, abs=1e-6)
+    lower = grad_cam(loaded, image, "b", "block_2_add")
+    assert lower.heat.shape == (8, 8)
+
+
 # filters
 
 

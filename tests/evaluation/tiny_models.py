@@ -24,11 +24,11 @@ def network(labels: tuple[str, ...], **model: Any) -> LoadedModel:
     return LoadedModel(built, labels, spec)
 
 
-def on_base(name: str, size: int) -> LoadedModel:
-    """Feature extraction on a base with random weights."""
+def on_base(name: str, size: int, strategy: str = "feature-extraction") -> LoadedModel:
+    """A frozen base with random weights."""
     tree = {
         "data": {"source": "x", "image_size": [size, size]},
-        "model": {"strategy": "feature-extraction"},
+        "model": {"strategy": strategy},
         "base": {"name": name, "weights": "random"},
     }
     spec = parse_spec(tree, "test")

@@ -268,7 +268,7 @@ def _stage_figures(run: ComparedRun, stage: StageRow) -> StageMetrics:
         optimizer=tr("solved") if stage.started.is_solved else stage.started.optimizer,
         learning_rate=stage.started.learning_rate,
         trainable_parameters=stage.started.trainable_parameters,
-        epochs=len(rows),
+        epochs=sum(row.epoch > 0 for row in rows),  # 0 is where a solved head begins
         planned=stage.epochs,
         best_epoch=best.epoch if best else None,
         val_accuracy=best.val_accuracy if best else None,

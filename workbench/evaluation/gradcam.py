@@ -13,6 +13,7 @@ from workbench.evaluation.evaluate import predict_probabilities
 from workbench.evaluation.model_file import LoadedModel
 from workbench.evaluation.pictures import resized, rgb, tile_images
 from workbench.experiment.plan import layer_rows
+from workbench.experiment.stack import average_names
 from workbench.messages import tr
 from workbench.text import format_shape, safe_text
 from workbench.training.backend import value_and_gradient
@@ -52,13 +53,33 @@ def allowed_layers(loaded: LoadedModel) -> list[str]:
     allowed = map_layers(loaded)
     if loaded.spec.base is not None:
         cuts = set(loaded.spec.base_table.cuts)
-        allowed = [name for name in allowed if name in cuts]
+        order = [layer.name for layer in loaded.spec.base_table.layers]
+        highest = order.index(_read_maps(loaded)[-1])  # nothing above it leads to the output
+        allowed = [name for name in allowed if name in cuts and order.index(name) <= highest]
     if not allowed:
         raise UserError(
             tr("A dense network has no maps that could show where."),
             tr("Choose a run of a convnet or a base."),
         )
     return allowed
+
+
+def _read_maps(loaded: LoadedModel) -> list[str]:
+    """Return the layers of the base that the head reads, from the image up."""
+    spec, table = loaded.spec, loaded.spec.base_table
+    if spec.model.strategy != "linear-probe":
+        return [table.layers[-1].name]
+    return [layer.name for layer in table.widest(spec.probe.blocks)]
+
+
+def _side_inputs(loaded: LoadedModel, layer: str) -> list[str]:
+    """Return the averages of the maps below a layer, which a linear probe reads beside it."""
+    if loaded.spec.base is None:
+        return []
+    order = [one.name for one in loaded.spec.base_table.layers]
+    maps = _read_maps(loaded)
+    below = [order.index(name) < order.index(layer) for name in maps]
+    return [name for name, side in zip(average_names(len(maps)), below, strict=True) if side]
 
 
 def _why_unusable(loaded: LoadedModel, layer: str) -> str:
@@ -103,6 +124,8 @@ def grad_cam(
 ) -> GradCam:
     """Sum the channels of a layer, weighted by the gradient of the label's score.
 
+    What a linear probe reads of maps below the layer is the image's own and stays as it is.
+
     The score is the input of the softmax; with a sigmoid z for the second label, -z for the first,
     whose probability is 1 - p. Evidence against the label is clipped at 0.
 
@@ -120,7 +143,7 @@ def grad_cam(
     label = loaded.labels[int(probabilities.argmax())] if label is None else label
     number = loaded.labels.index(check_name(label, loaded.labels, "label"))
     maps = output_of(loaded, layer, image)
-    _, gradient = value_and_gradient(_score(loaded, layer, number), maps[None])
+    _, gradient = value_and_gradient(_score(loaded, layer, number, image), maps[None])
     weights = gradient[0].mean(axis=(0, 1))
     heat = np.maximum(maps @ weights, 0).astype(np.float32)
     summary = (
@@ -136,15 +159,18 @@ def grad_cam(
     return GradCam(layer, label, float(probabilities[number]), heat, _picture(image, heat), summary)
 
 
-def _score(loaded: LoadedModel, layer: str, number: int) -> Callable[[Any], Any]:
-    """Return a function from a layer's maps (1, h, w, c) to the label's score."""
+def _score(loaded: LoadedModel, layer: str, number: int, image: np.ndarray) -> Callable[[Any], Any]:
+    """Return a function from a layer's maps (1, h, w, c) to the label's score for an image."""
     output = loaded.model.get_layer(OUTPUT)
-    above = keras.Model(loaded.model.get_layer(layer).output, output.input)
+    beside = _side_inputs(loaded, layer)
+    inputs = [loaded.model.get_layer(name).output for name in (layer, *beside)]
+    above = keras.Model(inputs, output.input)
+    fixed = [keras.ops.convert_to_tensor(output_of(loaded, name, image)[None]) for name in beside]
     binary = len(loaded.labels) == 2
     column, sign = (0, 1 if number else -1) if binary else (number, 1)
 
     def score(maps: Any) -> Any:
-        features = keras.ops.cast(above(maps, training=False), "float32")
+        features = keras.ops.cast(above([maps, *fixed], training=False), "float32")
         scores = keras.ops.matmul(features, output.kernel) + output.bias
         return sign * scores[0, column]
 

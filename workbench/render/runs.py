@@ -208,7 +208,8 @@ def _first_epoch_seconds(history: History, stage: StageRow) -> float | None:
 
 def _epochs_done(history: History, stage: StageRow) -> float:
     """Return the finished epochs of the stage plus the fraction of the current one."""
-    done, progress = len(_rows_of(history, stage)), history.progress
+    done = sum(row.epoch > 0 for row in _rows_of(history, stage))  # 0: where a solved head begins
+    progress = history.progress
     if (
         progress is None
         or progress.position.stage != stage.index
