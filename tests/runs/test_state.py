@@ -1,7 +1,6 @@
 """Determine the state of a run from its events, its lock and its machine."""
 
 import json
-import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -278,15 +277,15 @@ def test_a_summary_has_the_scores_that_were_measured(run: RunFolder, write: Writ
     write("epoch_finished", stage=0, epoch=2, val_accuracy=0.9, val_auc=0.5, best=False)
     before = summarize(run)
     assert (before.val_scores, before.test_scores) == ({"auc": 0.75}, {})
-    assert [before.rank(name) for name in ("accuracy", "auc")] == [-0.5, -0.75]
-    assert before.rank("macro_f1") == math.inf
+    assert [before.measured(name) for name in ("accuracy", "auc")] == [0.5, 0.75]
+    assert before.measured("macro_f1") is None
     write("evaluated", split="test", accuracy=0.7, macro_f1=F1, auc={"value": None})
     after = summarize(run)
     assert (after.val_scores, after.test_scores) == ({"auc": 0.75}, {"macro_f1": 0.6})
     assert (after.on_test("macro_f1"), after.on_test("accuracy"), after.on_test("auc")) == (
         0.6, 0.7, None,
     )  # fmt: skip
-    assert [after.rank(name) for name in ("accuracy", "macro_f1", "auc")] == [-0.7, -0.6, -0.75]
+    assert [after.measured(name) for name in ("accuracy", "macro_f1", "auc")] == [0.7, 0.6, 0.75]
 
 
 def test_without_test_images_the_scores_are_those_of_the_validation(

@@ -33,12 +33,6 @@ _METRIC_NAMES = {"acc": ACCURACY, "f1": "macro_f1", "balanced": "balanced_accura
                  "top5": "top5_accuracy", "auc": "auc"}  # fmt: skip
 
 
-def metric_value(view: RunView, metric: str) -> float | None:
-    """Return a metric of a run on test images, else on validation images; None if unknown."""
-    on_test = view.summary.on_test(metric)
-    return view.summary.on_validation(metric) if on_test is None else on_test
-
-
 def _base(view: RunView) -> str:
     return str(view.table("base").get("name") or "")
 
@@ -57,7 +51,7 @@ _TEXTS: dict[str, Callable[[RunView, Sweeps], Iterable[str]]] = {
 }
 _NUMBERS: dict[str, Callable[[RunView], float | None]] = {
     **{
-        name: lambda view, metric=metric: metric_value(view, metric)  # type: ignore[misc]
+        name: lambda view, metric=metric: view.summary.measured(metric)  # type: ignore[misc]
         for name, metric in _METRIC_NAMES.items()
     },
     "val": lambda view: view.summary.best_val_accuracy,
@@ -202,7 +196,7 @@ def sort_views(
         return list(reversed(views)) if reverse else list(views)
     if by == METRIC or by in _METRIC_NAMES:
         wanted = metric if by == METRIC else _METRIC_NAMES[by]
-        values: list[Any] = [metric_value(view, wanted) for view in views]
+        values: list[Any] = [view.summary.measured(wanted) for view in views]
         highest = True
     elif by in _NUMBERS:
         values, highest = [_NUMBERS[by](view) for view in views], True

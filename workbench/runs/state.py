@@ -3,7 +3,6 @@
 A spec is its TOML tables, unchecked (`read_tables`); times are unix seconds.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
@@ -198,14 +197,10 @@ class RunSummary:
         """Return the same on validation images."""
         return self.best_val_accuracy if metric == ACCURACY else self.val_scores.get(metric)
 
-    def rank(self, metric: str) -> float:
-        """Return the key that sorts runs by a metric, the best first and unknown ones last.
-
-        Test images count if they were measured, else validation images.
-        """
-        test, validation = self.on_test(metric), self.on_validation(metric)
-        found = validation if test is None else test
-        return math.inf if found is None else -found
+    def measured(self, metric: str) -> float | None:
+        """Return a metric on test images, else on validation images; None if it is unknown."""
+        on_test = self.on_test(metric)
+        return self.on_validation(metric) if on_test is None else on_test
 
     @property
     def recipe(self) -> str:
