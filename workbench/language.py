@@ -45,7 +45,7 @@ def choose_language(
     Raises:
         UserError: `--lang` names no known language.
     """
-    asked = _take_option(arguments)
+    asked = take_option(arguments)
     language = asked or _of_variable(environment) or _of_settings(environment)
     language = language or _of_locale(environment)
     if "--json" in arguments:
@@ -61,8 +61,12 @@ def choose_language(
     return language
 
 
-def _take_option(arguments: list[str]) -> str:
-    """Remove each `--lang` before a `--`; return the language of the last one, "" for none."""
+def take_option(arguments: list[str]) -> str:
+    """Remove each `--lang` before a `--`; return the language of the last one, "" for none.
+
+    Raises:
+        UserError: It is no known language.
+    """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     kept: list[str] = []
     given: str | None = None

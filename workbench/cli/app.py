@@ -12,7 +12,7 @@ from click.shell_completion import get_completion_class
 from workbench.cli.about import help_all_option, version_option
 from workbench.cli.group import CommandGroup
 from workbench.cli.options import PathArgument, examples
-from workbench.language import take_notes
+from workbench.language import take_notes, take_option
 from workbench.messages import LANGUAGE_VARIABLE, LANGUAGES
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.text import use_utf8
@@ -102,10 +102,7 @@ def _restart(language: str) -> None:
     if language:
         os.environ[LANGUAGE_VARIABLE] = language
     words = sys.orig_argv[1:]
-    if "--lang" in words:  # the newer choice counts
-        at = words.index("--lang")
-        words = words[:at] + words[at + 2 :]
-    words = [word for word in words if not word.startswith("--lang=")]
+    take_option(words)  # the newer choice counts
     os.execv(sys.executable, [sys.executable, *words])
 
 
