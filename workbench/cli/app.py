@@ -12,6 +12,7 @@ from click.shell_completion import get_completion_class
 from workbench.cli.about import help_all_option, version_option
 from workbench.cli.group import CommandGroup
 from workbench.cli.options import PathArgument, examples
+from workbench.errors import UserError
 from workbench.language import take_notes, take_option
 from workbench.messages import LANGUAGE_VARIABLE, LANGUAGES
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
@@ -94,6 +95,25 @@ def open_app(workspace: Workspace, low_bandwidth: bool, first: Sequence[Any] = (
     if app.restarting:
         _restart(app.settings.language)
     return app.return_code or 0
+
+
+def check_key(name: str, keys: str) -> None:
+    """Check whether the settings can give an action of the app other keys.
+
+    Args:
+        name: id of its binding.
+        keys: with commas between several.
+
+    Raises:
+        UserError: There is no such action, or a key cannot be its key.
+    """
+    from workbench.settings import read_settings
+    from workbench.ui.bindings import check_keys
+
+    others = {one: key for one, key in read_settings()[0].keys.items() if one != name}
+    good, notes = check_keys({**others, name: keys})
+    if name not in good:
+        raise UserError("\n".join(f"{note}." for note in notes if f".{name}:" in note))
 
 
 def _restart(language: str) -> None:

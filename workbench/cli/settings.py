@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.app import check_key
 from workbench.cli.options import examples, json_option
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
@@ -43,7 +44,7 @@ def settings(
     if key is not None and (unset or value is not None):
         place = find_place(key)
         if place[0] == KEYS and value is not None:
-            _check_key(place[1], value)
+            check_key(place[1], value)
         save_setting(place, None if unset else value)
         if unset:
             echo(tr("{key} has its default again.", key=safe_text(key)))
@@ -99,13 +100,3 @@ def _rows(found: "Settings") -> list[dict[str, Any]]:
 
 def _row(key: str, value: object) -> dict[str, Any]:
     return {"key": key, "value": value, "source": tr("file"), "allowed": "", "about": ""}
-
-
-def _check_key(name: str, keys: str) -> None:
-    from workbench.settings import read_settings
-    from workbench.ui.bindings import check_keys
-
-    others = {one: key for one, key in read_settings()[0].keys.items() if one != name}
-    good, notes = check_keys({**others, name: keys})
-    if name not in good:
-        raise UserError("\n".join(f"{note}." for note in notes if f".{name}:" in note))

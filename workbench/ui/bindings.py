@@ -98,7 +98,7 @@ FIXED = frozenset(
     ("enter", "escape", "tab", "shift+tab", "space", "up", "down", "left", "right", "home", "end",
      "pageup", "pagedown", "backspace", "ctrl+c", "ctrl+i", "ctrl+m", "ctrl+j", "ctrl+h")
 )  # fmt: skip
-_SHARED = ("widgets", "run_table", "base", "app")  # modules whose keys are on several screens
+_SHARED = ("widgets", "base", "app")  # modules whose keys are on several screens
 _KEY_NAMES = frozenset(key.value for key in Keys)
 _MODIFIERS = re.compile(r"(?:(?:ctrl|shift|alt)\+)*")
 
