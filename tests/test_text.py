@@ -17,6 +17,7 @@ from workbench.text import (
     safe_text,
     supports_utf8,
     table,
+    wrap_cells,
 )
 
 
@@ -123,3 +124,16 @@ def test_a_text_with_letters_of_two_cells_is_cut_by_cells() -> None:
     assert safe_text("가나다라", 8) == "가나다라"
     assert safe_text("가나다라마바사", 10) == "가나다…사"
     assert cell_width(safe_text("가나다라마바사", 9)) <= 9
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("one two three", 7, ["one two", "three"]),
+        ("동결된 층은 그대로", 11, ["동결된 층은", "그대로"]),
+        ("동결된 층은 그대로", 10, ["동결된", "층은", "그대로"]),
+        ("층 하나", 7, ["층 하나"]),
+    ],
+)
+def test_lines_are_as_wide_in_cells_as_asked(text: str, width: int, lines: list[str]) -> None:
+    assert wrap_cells(text, width) == lines

@@ -3,9 +3,10 @@
 import codecs
 import io
 import os
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from workbench.messages import tr, tr_plural
 
@@ -19,6 +20,7 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
 SUBSTITUTES = {"…": "~", "°": " ", "·": "-", "→": ">", "─": "-", "━": "-", "│": "|", "┃": "|"}
 SUBSTITUTES |= dict.fromkeys("┌┐└┘╭╮╰╯├┤┬┴┼", "+")
 _BLOCKS = range(0x2580, 0x25A0)  # bars and shades
+_SECOND_CELL = "\ue000"  # stands behind a letter of two cells while lines are made; in no text
 _HANDLER = "workbench"
 _PLAIN = "workbench-ascii"
 
@@ -94,6 +96,30 @@ def cut_cells(text: str, width: int) -> str:
     while text and cell_width(text) > width - 1:
         text = text[:-1]
     return f"{text.rstrip()}…" if width > 0 else ""
+
+
+def wrap_cells(text: str, width: int, **options: Any) -> list[str]:
+    """Return the lines of a text as `textwrap.wrap` makes them, their width in cells.
+
+    Args:
+        text: Its line breaks count as blanks.
+        width: The widest line in cells of a terminal.
+        **options: Of `textwrap.TextWrapper`.
+    """
+    if "initial_indent" in options:
+        options["initial_indent"] = _widened(options["initial_indent"])
+    lines = textwrap.wrap(_widened(text), width, **options)
+    return [line.replace(_SECOND_CELL, "") for line in lines]
+
+
+def _widened(text: str) -> str:
+    """Return a text with as many letters as it takes cells."""
+    return "".join(c + _SECOND_CELL * (cell_width(c) - 1) for c in text)
+
+
+def fill_cells(text: str, width: int, **options: Any) -> str:
+    """Return the lines of `wrap_cells` joined by line breaks."""
+    return "\n".join(wrap_cells(text, width, **options))
 
 
 def describe_unencodable(error: UnicodeEncodeError) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,15 @@ from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import cell_width, format_gib, format_seconds, pad_cells, safe_text, table
+from workbench.text import (
+    cell_width,
+    format_gib,
+    format_seconds,
+    pad_cells,
+    safe_text,
+    table,
+    wrap_cells,
+)
 
 if TYPE_CHECKING:
     from workbench.machine.check import MachineReport
@@ -80,7 +87,7 @@ def summary_lines(report: "MachineReport", graphics: "Graphics | None" = None) -
     """Return verdict, findings and machine, on one screen of 80 x 24 if findings are few."""
     from workbench.machine.diagnosis import rows
 
-    lines = [*textwrap.wrap(report.diagnosis.verdict, WIDTH), ""]
+    lines = [*wrap_cells(report.diagnosis.verdict, WIDTH), ""]
     for finding in report.diagnosis.findings:
         lines += [*finding_lines(finding), ""]
     facts = rows(report.facts, report.benchmarks)
@@ -135,7 +142,7 @@ def _finding_tree(finding: "Finding") -> dict[str, Any]:
 
 
 def _hanging(first: str, text: str) -> list[str]:
-    return textwrap.wrap(
+    return wrap_cells(
         text, WIDTH, initial_indent=first, subsequent_indent=" " * len(first),
         break_on_hyphens=False,
     )  # fmt: skip

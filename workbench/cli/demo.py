@@ -1,6 +1,5 @@
 """The command `demo`: a dense baseline and a convnet on small digits, compared."""
 
-import textwrap
 from dataclasses import dataclass
 
 import click
@@ -9,7 +8,7 @@ from workbench.cli.group import command_line, in_workspace
 from workbench.cli.output import echo, progress_bar
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import format_interval, table
+from workbench.text import fill_cells, format_interval, table
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def demo(workspace: Workspace) -> None:
     echo(demo_table(results, DEMO_SHIFT))
     echo("")
     for line in demo_conclusions(results[0], results[1], DEMO_SHIFT):
-        echo(textwrap.fill(line, 79))
+        echo(fill_cells(line, 79))
     echo(
         tr(
             "\n"

@@ -1,7 +1,6 @@
 """`workbench ladder`: a fixed sweep over the strategies."""
 
 import os
-import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -29,7 +28,7 @@ from workbench.cli.sweep_control import resume_trials, start_trials, stop_trials
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import format_accuracy, format_interval, table
+from workbench.text import fill_cells, format_accuracy, format_interval, table
 
 if TYPE_CHECKING:
     from workbench.app.ladder import LadderRow
@@ -316,5 +315,5 @@ def ladder_table(rows: "Sequence[LadderRow]", lead: str = "") -> str:
     ]
     noted = ("failed", "interrupted", "finished", "waiting")
     notes += [f"{row.run}: {row.detail}" for row in rows if row.detail and row.state in noted]
-    wrapped = [textwrap.fill(note, 79, break_on_hyphens=False) for note in notes]
+    wrapped = [fill_cells(note, 79, break_on_hyphens=False) for note in notes]
     return "\n".join([table(headers, cells, "lrrrrr"), "", *wrapped])

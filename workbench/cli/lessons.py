@@ -1,7 +1,6 @@
 """`workbench lessons`: small experiments on the claims of the chapter, on your images."""
 
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +76,7 @@ def lessons(
 
 def _list(workspace: Workspace, as_json: bool) -> None:
     from workbench.lessons.catalogue import LESSONS, newest_results
-    from workbench.text import cell_width, format_seconds, pad_cells
+    from workbench.text import cell_width, fill_cells, format_seconds, pad_cells
 
     kept = {name: newest_results(workspace, name) for name in LESSONS}
     if as_json:
@@ -99,7 +98,7 @@ def _list(workspace: Workspace, as_json: bool) -> None:
         took = format_seconds(last.seconds) if last else tr("not yet")
         start = f"{lesson.name:<14} {lesson.section}  {pad_cells(took, 12, 'r')}  "
         after = " " * cell_width(start)
-        echo(textwrap.fill(lesson.question, LIST_WIDTH, initial_indent=start,
+        echo(fill_cells(lesson.question, LIST_WIDTH, initial_indent=start,
                           subsequent_indent=after))  # fmt: skip
     echo(tr("\n"
 "Section of the book, duration of the last run here, question.\n"

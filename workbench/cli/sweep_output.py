@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,7 +17,7 @@ from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import plural, safe_lines, safe_text
+from workbench.text import fill_cells, plural, safe_lines, safe_text
 
 if TYPE_CHECKING:
     from workbench.analysis.trials import SeedResult, TrialRow
@@ -64,7 +63,7 @@ def format_sweep(metric: str, rows: "Sequence[TrialRow]") -> str:
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     notes = [*sweep_notes(rows, metric), *waiting_notes(rows), *ended_notes(rows)]
-    wrapped = [textwrap.fill(note, WIDTH, break_on_hyphens=False) for note in notes]
+    wrapped = [fill_cells(note, WIDTH, break_on_hyphens=False) for note in notes]
     return "\n".join([sweep_table(rows, metric, width), *([""] if wrapped else []), *wrapped])
 
 

@@ -1,7 +1,6 @@
 """Trial trainings: `workbench tune` (random search of a head), `workbench lr-find` (range test)."""
 
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from workbench.cli.output import echo, echo_json, terminal, worker_events
 from workbench.experiment.int_range import LR_FIND_STEPS, TUNE_TRIALS
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import format_seconds, table
+from workbench.text import fill_cells, format_seconds, table
 
 if TYPE_CHECKING:
     from workbench.experiment.lr_find import Suggestion
@@ -142,7 +141,7 @@ def _show_trials(
         return
     echo(table(TRIAL_HEADERS, [trial_cells(trial) for trial in order], "lrrrrrr"))
     for line in lines:
-        echo(textwrap.fill(line, WIDTH))
+        echo(fill_cells(line, WIDTH))
     if command:
         echo(command)
 
@@ -206,7 +205,7 @@ def lr_find(
     series, options = lr_find_plot(losses, steps, found, terminal().utf8)
     console.print(plot([series], width, ROWS, options), soft_wrap=True)
     for line in found.lines:
-        echo(textwrap.fill(line, width))
+        echo(fill_cells(line, width))
     echo(
         tr("now {learning_rate:g}", learning_rate=tested.learning_rate)
         + (tr("; try: --set {setting}", setting=setting) if setting else "")

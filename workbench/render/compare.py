@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from workbench.messages import tr
 from workbench.runs.score import format_scores
 from workbench.text import (
     cut_cells,
+    fill_cells,
     format_accuracy,
     format_interval,
     format_seconds,
@@ -47,7 +47,7 @@ RESULT_COLUMNS = (
 def format_comparison(comparison: Comparison) -> str:
     """Return the whole comparison."""
     runs = comparison.runs
-    lines = "\n".join(textwrap.fill(line, 79) for line in describe_comparison(comparison))
+    lines = "\n".join(fill_cells(line, 79) for line in describe_comparison(comparison))
     parts = [tr("results") + "\n" + _results(comparison.results)]
     if scores := measured_scores(comparison):
         parts.append(tr("other metrics\n") + _scores(comparison.results, scores))
@@ -263,7 +263,7 @@ def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
     Titles have the `color`.
     """
     conclusions = [
-        textwrap.fill(safe_text(line, 600), room) for line in describe_comparison(comparison)
+        fill_cells(safe_text(line, 600), room) for line in describe_comparison(comparison)
     ]
     text = Text("\n".join(conclusions), no_wrap=True)
     width = _column_width(len(comparison.runs), room)

@@ -1,6 +1,5 @@
 """A lesson's results as text: table, plot, conclusion. Pure."""
 
-import textwrap
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -10,7 +9,15 @@ from workbench.lessons.lesson import BarPlot, CurvePlot, Lesson, LessonResults
 from workbench.messages import tr
 from workbench.render.marks import bar
 from workbench.render.plot import PlotOptions, Series, plot
-from workbench.text import cell_width, format_seconds, pad_cells, plural, safe_text, table
+from workbench.text import (
+    cell_width,
+    fill_cells,
+    format_seconds,
+    pad_cells,
+    plural,
+    safe_text,
+    table,
+)
 
 COLORS = ("#5fafd7", "#d7af5f", "#87d787", "#ff8787", "#8787af")
 MARKERS = "*o+x#"
@@ -193,4 +200,4 @@ def conclusion_text(results: LessonResults, width: int) -> Text:
 
 
 def _filled(words: str, width: int) -> str:
-    return textwrap.fill(words, width, break_on_hyphens=False)
+    return fill_cells(words, width, break_on_hyphens=False)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from rich.console import Console
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -16,7 +15,7 @@ from workbench.render.runs import describe_run
 from workbench.runs.freeze_check import PARTLY, TRAINS, group_by_block, layers_of_stage
 from workbench.runs.results import read_results, suggest_next
 from workbench.runs.watch import RunView
-from workbench.text import cell_width, pad_cells, safe_text
+from workbench.text import cell_width, pad_cells, safe_text, wrap_cells
 
 LABEL = 9  # cells of the name before a value
 PLOT_SHARE = 0.4  # of the height
@@ -77,8 +76,9 @@ def describe(view: RunView, width: int, utf8: bool) -> Text:
 
     def line(label: str, text: str) -> Text:
         """Return a labelled text, wrapped behind its label."""
-        wrapped = textwrap(text, max(width - LABEL, 10))
-        return Text.assemble((pad_cells(label, LABEL), "dim"), ("\n" + " " * LABEL).join(wrapped))
+        room = max(width - LABEL, 10)
+        lines = [one for part in text.split("\n") for one in wrap_cells(part, room)]
+        return Text.assemble((pad_cells(label, LABEL), "dim"), ("\n" + " " * LABEL).join(lines))
 
     lines = [Text(safe_text(view.name), style="bold"), describe_run(view), Text()]
     for label, keys in KEYS.items():
@@ -95,12 +95,6 @@ def describe(view: RunView, width: int, utf8: bool) -> Text:
         lines.append(line(tr("note"), safe_text(view.note, 300)))
     lines += [Text(), line(tr("next"), describe_next(view))]
     return Text("\n").join(lines)
-
-
-def textwrap(text: str, width: int) -> list[str]:
-    """Return the lines of a text in so many cells; words stay whole where they fit."""
-    console = Console(width=width, color_system=None)
-    return [line.plain.rstrip() for line in Text(text).wrap(console, width)]
 
 
 def _value(view: RunView, key: str) -> str:

@@ -1,6 +1,5 @@
 """The lines of the Train screen as text. Pure: no widget, no clock, no disk."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -23,7 +22,14 @@ from workbench.runs.events import (
 )
 from workbench.runs.history import History, StageRow, monitored_scores
 from workbench.runs.watch import RunView
-from workbench.text import format_age, format_bytes, format_seconds, pad_cells, safe_text
+from workbench.text import (
+    format_age,
+    format_bytes,
+    format_seconds,
+    pad_cells,
+    safe_text,
+    wrap_cells,
+)
 from workbench.ui.base import WIDE_COLUMNS
 
 LABEL = 8  # cells of the label at the left
@@ -156,7 +162,7 @@ def format_coach(advice: Sequence[CurveAdvice], width: int, lines: int) -> Text:
             " " + tr("Try: {step}.", step=one.next_step) if one.next_step else ""
         )
         for text in (full, one.sentence):
-            wrapped = textwrap.wrap(text, max(width - LABEL, 20))
+            wrapped = wrap_cells(text, max(width - LABEL, 20))
             if not shown or len(shown) + len(wrapped) <= lines:
                 shown += wrapped
                 break
