@@ -28,6 +28,7 @@ from workbench.runs.state import summarize
 from workbench.text import safe_text
 
 EXIT_STOPPED = 130  # of a job whose run was stopped on request: neither finished nor to be requeued
+SPEC_SECONDS = 5.0  # for another start to write the spec into the folder that it made
 EXIT_SECONDS = 60.0  # for a worker to exit after its last event
 
 
@@ -110,6 +111,16 @@ def _find(workspace: Workspace, name: str) -> RunFolder | None:
     return next((run for run in list_runs(workspace) if run.name == name), None)
 
 
+def _wait_for_spec(workspace: Workspace, name: str) -> RunFolder | None:
+    """Return the run that another start is making: its folder is there a moment before its spec."""
+    clock = LoadAdjustedClock()
+    while (found := _find(workspace, name)) is None and (workspace.runs / name).is_dir():
+        if clock.read() > SPEC_SECONDS:  # that start was killed
+            return None
+        time.sleep(POLL_SECONDS)
+    return found
+
+
 def _start(
     workspace: Workspace,
     given: ExperimentOptions,
@@ -123,7 +134,7 @@ def _start(
     try:
         folder = launch_run(workspace, spec, queue=queue, environment=environment)
     except UserError:
-        other = _find(workspace, name)
+        other = _wait_for_spec(workspace, name)
         if other is None:
             raise
         # Another start was faster: it has made the folder, and may not have its worker yet.
