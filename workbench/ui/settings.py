@@ -134,7 +134,11 @@ class SettingsScreen(WorkbenchScreen):
 
     @on(Input.Submitted, "#filter")
     def _to_list(self) -> None:
-        self.query_one(OptionList).focus()
+        """Choose among what is left; the only one is changed at once."""
+        options = self.query_one(OptionList)
+        options.focus()
+        if options.option_count == 1:
+            options.action_select()
 
     # The list
 
