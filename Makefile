@@ -11,8 +11,8 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
 
-# Four processes, on two cores too: one for all that import keras, one that waits for real workers, and
-# two for the rest, which waits for screens most of the time. No test is decided by seconds.
+# Four processes, on two cores too: tests of screens and of real workers wait most of the time. A file
+# with a group stays in one process, which computes what its tests share. No test is decided by seconds.
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 

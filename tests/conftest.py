@@ -27,10 +27,6 @@ __all__ = ["commands", "there"]  # fixtures of several folders
 
 SPEC = '[data]\nsource = "/photos/birds"\n[model]\nstrategy = "convnet"\n[training]\nepochs = 7\n'
 TEN_O_CLOCK = 1_772_445_600.0  # 2026-03-02 10:00 UTC
-# The packages whose tests stay in one process where they run in several: one for all that import
-# keras, since each would import it again, and one for real workers, which are processes themselves.
-GROUPS = {"bases": "keras", "evaluation": "keras", "training": "keras", "worker": "workers"}
-
 # The time it takes to generate and run an example does not decide whether it passes.
 settings.register_profile(
     "no deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -47,14 +43,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a group in one process."""
-    here = Path(__file__).parent
-    for item in items:
-        if group := GROUPS.get(item.path.relative_to(here).parts[0]):
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)

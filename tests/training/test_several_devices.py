@@ -14,6 +14,7 @@ from workbench.errors import UserError
 from workbench.training.backend import prepare_device
 from workbench.training.backends import Steps, require_devices, split_steps
 
+pytestmark = pytest.mark.xdist_group("several devices")  # each backend trains once for all
 TESTS = Path(__file__).parents[1]
 Found = dict[str, Any]
 _FOUND: dict[str, Found] = {}  # by backend
