@@ -98,6 +98,21 @@ def cut_cells(text: str, width: int) -> str:
     return f"{text.rstrip()}…" if width > 0 else ""
 
 
+def slice_cells(text: str, widths: Sequence[int]) -> list[str]:
+    """Return a text in pieces of these widths, filled up with blanks; its end may be cut off.
+
+    A letter of two cells that would cross a border comes behind it.
+    """
+    pieces = []
+    for width in widths:
+        end = 0
+        while end < len(text) and cell_width(text[: end + 1]) <= width:
+            end += 1
+        pieces.append(pad_cells(text[:end], width))
+        text = text[end:]
+    return pieces
+
+
 def wrap_cells(text: str, width: int, **options: Any) -> list[str]:
     """Return the lines of a text as `textwrap.wrap` makes them, their width in cells.
 
