@@ -85,7 +85,12 @@ def stacked_bar(parts: Sequence[tuple[int, str]], most: int, room: int, utf8: bo
 
 
 def split_bar(
-    solid: int, shaded: int, most: int, room: int, utf8: bool = True, colors: Sequence[str] = ("", "")
+    solid: int,
+    shaded: int,
+    most: int,
+    room: int,
+    utf8: bool = True,
+    colors: Sequence[str] = ("", ""),
 ) -> Text:
     """Return two counts as one bar whose parts differ by their marks and by their colours.
 
@@ -112,8 +117,16 @@ def split_bar(
 
 
 def funnel(left: float, right: float, room: int, utf8: bool = True) -> str:
-    """Return two shares of 1 as lines from the middle to both sides, a cell each at least."""
-    half = (room - 1) // 2
-    line, middle = "━┃" if utf8 else "-|"
-    before, after = (min(max(round(half * share), 1), half) for share in (left, right))
-    return ((line * before).rjust(half) + middle + line * after).ljust(room)
+    """Return two shares of 1 as lines from the middle to both sides, to half a cell.
+
+    Each has half a cell at least; in ASCII lines are of whole cells.
+    """
+    width = (room - 1) // 2
+    if not utf8:
+        before, after = ("-" * max(round(width * share), 1) for share in (left, right))
+        return f"{before:>{width}}|{after:<{width}}".ljust(room)
+    halves = [min(max(round(2 * width * share), 1), 2 * width) for share in (left, right)]
+    before, after = (
+        "━" * (count // 2) + end * (count % 2) for count, end in zip(halves, "╺╸", strict=True)
+    )
+    return f"{before[::-1]:>{width}}┃{after:<{width}}".ljust(room)

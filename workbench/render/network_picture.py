@@ -13,7 +13,7 @@ from workbench.bases.kinds import BATCH_NORM
 from workbench.experiment.receptive_field import WHOLE_IMAGE, LayerField, ReceptiveField
 from workbench.messages import tr
 from workbench.runs.freeze_check import FROZEN, TRAINS, Layer, LayerGroup
-from workbench.text import format_shape
+from workbench.text import format_shape, plural
 
 Shape = tuple[int, ...]
 NOTHING = "-"
@@ -87,11 +87,16 @@ class NetworkPicture:
         return max((part.shape[2] for part in self.parts.values() if _is_map(part)), default=0)
 
     def map_shares(self, key: str) -> tuple[float, float] | None:
-        """Return side of a map / side of the image, channels / most; None without a map."""
+        """Return how far the lines of a part's map go, from 0 to 1; None without a map.
+
+        They are the square roots of side / side of the image and of channels / most channels:
+        sides of 224 to 7 pixels and 16 to 1280 channels would be no picture otherwise.
+        """
         part = self.parts.get(key)
         if part is None or not _is_map(part) or not self.image:
             return None
-        return max(part.shape[:2]) / max(self.image[:2]), part.shape[2] / self.most_channels
+        side = min(max(part.shape[:2]) / max(self.image[:2]), 1.0)  # a map may be padded
+        return math.sqrt(side), math.sqrt(part.shape[2] / self.most_channels)
 
 
 def make_picture(
@@ -198,19 +203,17 @@ def _explain_operations(part: Part, whole: Part) -> str:
 
 
 def _explain_output(part: Part, image: Shape) -> str:
-    count = math.prod(part.shape)
+    count, after = math.prod(part.shape), format_shape(part.shape)
     if part.before and part.before != part.shape:
-        text = tr(
-            "{before} becomes {after}: {count:,} values",
-            before=format_shape(part.before),
-            after=format_shape(part.shape),
-            count=count,
-        )
-    else:
-        text = tr("{after}: {count:,} values", after=format_shape(part.shape), count=count)
-    if image:
-        text += ", " + tr("{share} of the image's", share=_format_share(count, math.prod(image)))
-    return text
+        after = tr("{before} becomes {after}", before=format_shape(part.before), after=after)
+    text = f"{after}: {plural(count, 'value')}"
+    if not image or not _is_map(part):
+        return text
+    return tr(
+        "{values}, {share} of those of the image",
+        values=text,
+        share=_format_share(count, math.prod(image)),
+    )
 
 
 def _explain_field(part: Part, image: Shape) -> str:

@@ -41,7 +41,7 @@ class LayerColumn:
 
 
 def fitting_columns(
-    width: int, checked: bool, names: int = MAX_NAME, maps: bool = True
+    width: int, checked: bool, names: int, maps: bool, verdicts: bool
 ) -> tuple[LayerColumn, ...]:
     """Return the columns that fit.
 
@@ -50,6 +50,7 @@ def fitting_columns(
         checked: whether to show what was compiled and what moved.
         names: cells of the longest name with all that is before it.
         maps: whether there are maps to draw.
+        verdicts: whether there are any.
     """
     room = width - FRAME
     last = _freeze_check() if checked else (LayerColumn("requested", "  " + tr("requested"), 12),)
@@ -61,7 +62,7 @@ def fitting_columns(
     room -= sum(column.width for column in (*numbers, *last))
     name = min(max(names, MIN_WIDE_NAME), MAX_NAME, max(room - 2 * MIN_BAR, MIN_WIDE_NAME))
     room -= name
-    if room - VERDICT >= 3 * ENOUGH_BAR:
+    if verdicts and room - VERDICT >= 3 * ENOUGH_BAR:
         last = (*last, LayerColumn("verdict", "", VERDICT))
         room -= VERDICT
     # A gap, and a line in the middle of two equal halves: an even number of cells.

@@ -157,7 +157,7 @@ class LayersView(WorkbenchScreen):
             return
         lines = [labelled_line(*line) for line in explain_part(self.picture, key)]
         room = self.app.size.width - 2
-        shown = Text(cut_cells(text, room), "bold").append("\n")
+        shown = Text.assemble((cut_cells(text, room), "bold"), "\n")
         shown.append_text(hanging_indent([*lines, self._legend()], room, self.app.console))
         self.query_one("#here", Static).update(shown)
 
@@ -169,11 +169,13 @@ class LayersView(WorkbenchScreen):
 
     def _legend(self) -> Text:
         """Return what the marks of the bars mean, and the operations of the whole network."""
-        solid, shaded, middle = "█▒┃" if self.workbench.utf8 else "#=|"
-        line = labelled_line(tr("picture"), f"{solid} ").append(tr("trains"))
-        line.append(f"  {shaded} ").append(tr("frozen"))
-        if self.picture.most_channels:
-            line.append(f"  {middle} ").append(tr("side of the map, its channels"))
+        solid, shaded, side, channels = (
+            ("█", "▒", "━┃", "┃━") if self.workbench.utf8 else ("#", "=", "-|", "|-")
+        )
+        line = labelled_line(tr("picture"), f"{solid} {tr('trains')}  {shaded} {tr('frozen')}")
+        if self.query_one(LayerTable).draws_maps:
+            line.append(f"  {side} {tr('side of the map')}  {channels} {tr('channels')}")
+            line.append(" " + tr("(square roots)"))
         if adds := self.picture.whole.multiply_adds:
             count = format_count(adds)
             line.append("  ").append(tr("all: {count} multiply-adds an image", count=count))

@@ -121,7 +121,12 @@ class LayerTable(DataTable[Text]):
     ]
 
     def __init__(self, checked: bool, utf8: bool = True) -> None:
-        super().__init__(cursor_type="row", cell_padding=0, id="layers")
+        super().__init__(
+            cursor_type="row",
+            cell_padding=0,
+            cursor_foreground_priority="renderable",  # bars keep their colours
+            id="layers",
+        )
         self.opened: set[str] = set()
         self._checked = checked
         self._utf8 = utf8
@@ -209,6 +214,11 @@ class LayerTable(DataTable[Text]):
         return ""
 
     @property
+    def draws_maps(self) -> bool:
+        """Whether side and channels of maps are drawn."""
+        return any(column.value == "output" and column.bar for column in self._columns)
+
+    @property
     def _has_verdicts(self) -> bool:
         """Whether verdicts have a column of their own."""
         return self._columns[-1].value == "verdict"
@@ -216,8 +226,13 @@ class LayerTable(DataTable[Text]):
     def _fitting_columns(self, rows: Sequence[TableRow]) -> tuple[LayerColumn, ...]:
         # Before a name: mark, arrow and gaps; a gap behind it.
         names = [cell_width(row.name) + 2 * row.depth + 7 for row in rows]
-        has_maps = self._picture.most_channels > 0
-        return fitting_columns(self.app.size.width, self._checked, max(names, default=0), has_maps)
+        return fitting_columns(
+            self.app.size.width,
+            self._checked,
+            max(names, default=0),
+            maps=self._picture.most_channels > 0,
+            verdicts=any(row.verdict for row in rows),
+        )
 
     def _height(self, row: TableRow) -> int:
         """Return 2 for a row whose problem has no column."""
