@@ -194,6 +194,15 @@ def format_shape(shape: tuple[int, ...]) -> str:
     return "x".join(str(n) for n in shape)
 
 
+def format_count(count: int) -> str:
+    """Return a count in at most seven cells: 513, 92.7 k, 708 M, 15.3 G."""
+    for unit, name in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= max(unit, 10**4):
+            number = count / unit
+            return f"{number:.0f} {name}" if number >= 100 else f"{number:.1f} {name}"
+    return f"{count:,}"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """Return a count with its noun in the language of the reader: 1 image, 2 images, 1,000 images.
 

@@ -13,7 +13,7 @@ from workbench.bases.kinds import BATCH_NORM
 from workbench.experiment.receptive_field import WHOLE_IMAGE, LayerField, ReceptiveField
 from workbench.messages import tr
 from workbench.runs.freeze_check import FROZEN, TRAINS, Layer, LayerGroup
-from workbench.text import format_shape, plural
+from workbench.text import format_count, format_shape, plural
 
 Shape = tuple[int, ...]
 NOTHING = "-"
@@ -123,15 +123,6 @@ def make_picture(
     return NetworkPicture(parts, image, tuple(blocks))
 
 
-def format_count(count: int) -> str:
-    """Return a count in at most seven cells: 513, 92.7 k, 708 M, 15.3 G."""
-    for unit, name in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= max(unit, 10**4):
-            number = count / unit
-            return f"{number:.0f} {name}" if number >= 100 else f"{number:.1f} {name}"
-    return f"{count:,}"
-
-
 def format_operations(part: Part | None) -> str:
     """Return the multiply-adds of a part; "-" for one without, or if unknown."""
     return format_count(part.multiply_adds) if part and part.multiply_adds else NOTHING
@@ -149,7 +140,7 @@ def explain_part(picture: NetworkPicture, key: str) -> list[tuple[str, str]]:
     part = picture.parts.get(key)
     if part is None:
         return []
-    lines = [(tr("training"), _explain_training(part))]
+    lines = [(tr("weights"), _explain_training(part))]
     if part.parameters:
         lines.append((tr("parameters"), _explain_parameters(part, picture.whole)))
     if part.multiply_adds:

@@ -32,13 +32,12 @@ from workbench.render.marks import bar
 from workbench.render.network_picture import (
     NetworkPicture,
     explain_part,
-    format_count,
     make_picture,
 )
 from workbench.runs.freeze_check import Layer, group_by_block, layers_of_spec, layers_of_stage
 from workbench.runs.history import History, StageRow
 from workbench.runs.watch import Runs, RunView
-from workbench.text import cut_cells, safe_text
+from workbench.text import cut_cells, format_count, safe_text
 from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen
 from workbench.ui.layers.table import LayerTable
 
