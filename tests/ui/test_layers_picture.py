@@ -82,6 +82,18 @@ async def test_nothing_is_cut(tmp_path: Path, strategy: str, size: tuple[int, in
         assert "multiply-adds an image" in sentences(app)
 
 
+async def test_the_picture_has_marks_of_ascii(tmp_path: Path) -> None:
+    async with driven(tmp_path, (160, 40)) as (app, pilot):
+        app.utf8 = False
+        await open_draft(app, pilot, "fine-tuning")
+        block4, block5 = picture(app)[3:5]
+        assert block4.startswith("[ ] + block4")
+        assert "---|------------   5,899,776 =" in block4
+        assert "7,079,424 ####" in block5
+        assert "picture    # trains  = frozen  -| side of the map  |- channels" in sentences(app)
+        assert "\n".join(picture(app) + [sentences(app)]).isascii()
+
+
 async def test_a_wide_but_low_terminal_has_one_line_about_a_block(tmp_path: Path) -> None:
     async with driven(tmp_path, (110, 24)) as (app, pilot):
         await open_draft(app, pilot, "convnet")
