@@ -229,7 +229,10 @@ async def test_blocks_and_stages_that_there_are_can_be_opened(tmp_path: Path) ->
         assert str(title.content) == CONCEPTS["freezing"].title
 
 
-async def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_hostile_names_and_other_versions_do_no_harm(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
     run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.folder.spec_path.write_text("[model]\nstrategy = 'of tomorrow'\n")
     hostile = "[/oops]\x1b[31m\n\udcff"
@@ -238,7 +241,7 @@ async def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> No
                      layers=[{"name": hostile, "kind": hostile, "parameters": 5, "block": hostile,
                               "output_shape": [5], "requested": "trains"}])  # fmt: skip
 
-    async with driven(tmp_path) as (app, pilot):
+    async with driven(tmp_path, size) as (app, pilot):
         await open_layers(app, pilot)
         await pilot.press("asterisk", "down")
         await pilot.pause()
