@@ -215,7 +215,7 @@ def _explain_field(part: Part, image: Shape) -> str:
     height, width = image
     size = part.field.size
     sides = str(height) if height == width else format_shape(image)
-    text = tr("receptive field {size} of {image} pixels", size=size, image=sides)
+    text = tr("receptive field {size} of {image} pixels", size=f"{size:,}", image=sides)
     if size < max(image):
         area = min(size, height) * min(size, width)
         return tr(
