@@ -9,12 +9,14 @@ from workbench.text import (
     cut_cells,
     format_bytes,
     format_choices,
+    format_count,
     format_seconds,
     format_shape,
     group_notes,
     pad_cells,
     plural,
     safe_text,
+    slice_cells,
     supports_utf8,
     table,
     wrap_cells,
@@ -97,6 +99,22 @@ def test_a_wide_letter_takes_two_cells(side: str, shown: str) -> None:
 )
 def test_text_is_cut_at_whole_letters(cells: int, shown: str) -> None:
     assert cut_cells("미세조", cells) == shown
+
+
+def test_text_is_sliced_at_whole_letters() -> None:
+    assert slice_cells("미세조정 ok", [3, 4, 5]) == ["미 ", "세조", "정 ok"]
+    assert slice_cells("abc", [2, 2, 2]) == ["ab", "c ", "  "]
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0"), (9_999, "9,999"), (10_000, "10.0 k"), (999_499, "999 k"), (1_000_000, "1.0 M"),
+        (15_346_630_656, "15.3 G"), (384_000_000, "384 M"),
+    ],
+)  # fmt: skip
+def test_counts_are_short(count: int, shown: str) -> None:
+    assert format_count(count) == shown
 
 
 def test_columns_of_a_table_are_aligned_by_cells() -> None:

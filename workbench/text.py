@@ -98,6 +98,21 @@ def cut_cells(text: str, width: int) -> str:
     return f"{text.rstrip()}…" if width > 0 else ""
 
 
+def slice_cells(text: str, widths: Sequence[int]) -> list[str]:
+    """Return a text in pieces of these widths, filled up with blanks; its end may be cut off.
+
+    A letter of two cells that would cross a border comes behind it.
+    """
+    pieces = []
+    for width in widths:
+        end = 0
+        while end < len(text) and cell_width(text[: end + 1]) <= width:
+            end += 1
+        pieces.append(pad_cells(text[:end], width))
+        text = text[end:]
+    return pieces
+
+
 def wrap_cells(text: str, width: int, **options: Any) -> list[str]:
     """Return the lines of a text as `textwrap.wrap` makes them, their width in cells.
 
@@ -177,6 +192,15 @@ def format_age(seconds: float) -> str:
 def format_shape(shape: tuple[int, ...]) -> str:
     """Return a shape as people write it: (150, 150, 3) is 150x150x3."""
     return "x".join(str(n) for n in shape)
+
+
+def format_count(count: int) -> str:
+    """Return a count in at most seven cells: 513, 92.7 k, 708 M, 15.3 G."""
+    for unit, name in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= max(unit, 10**4):
+            number = count / unit
+            return f"{number:.0f} {name}" if number >= 100 else f"{number:.1f} {name}"
+    return f"{count:,}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:

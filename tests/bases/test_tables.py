@@ -43,6 +43,17 @@ def test_multiply_adds_are_those_published_for_224_pixels(
     assert base_table(name).multiply_adds + top == pytest.approx(published, rel=0.006)
 
 
+def test_the_convolutions_of_vgg16_multiply_and_add_15_billion_times() -> None:
+    """Height x width x filters x inputs of each 3x3 window, added up by hand."""
+    by_hand = [
+        (224, 64, 3), (224, 64, 64), (112, 128, 64), (112, 128, 128),
+        (56, 256, 128), (56, 256, 256), (56, 256, 256),
+        (28, 512, 256), (28, 512, 512), (28, 512, 512), *3 * [(14, 512, 512)],
+    ]  # fmt: skip
+    total = sum(side**2 * filters * 9 * channels for side, filters, channels in by_hand)
+    assert base_table("vgg16", (224, 224)).multiply_adds == total == 15_346_630_656
+
+
 def test_multiply_adds_of_single_layers() -> None:
     assert VGG16.layer("block1_conv1").multiply_adds == 150 * 150 * 64 * 3 * 3 * 3
     assert VGG16.layer("block1_pool").multiply_adds == 0

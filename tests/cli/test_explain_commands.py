@@ -118,18 +118,19 @@ def test_errors_are_for_people(explain: Type, words: tuple[str, ...], output: st
 def test_layers_need_no_worker(explain: Type) -> None:
     assert explain("layers", "net-1").stdout.splitlines() == [
         "net-1: images of 28x28x3",
-        "layer     output  field  apart  start",
-        "conv1    26x26x4    3x3      1      0",
-        "pool1    13x13x4    4x4      2      0",
-        "conv2    11x11x8    8x8      2      0",
-        "pool2      5x5x8  10x10      4      0",
-        "flatten      200      -      -      -  the whole image",
-        "dense1       512      -      -      -  the whole image",
-        "output         3      -      -      -  the whole image",
+        "layer     output  operations  field  apart  start",
+        "conv1    26x26x4      73.0 k    3x3      1      0",
+        "pool1    13x13x4           -    4x4      2      0",
+        "conv2    11x11x8      34.8 k    8x8      2      0",
+        "pool2      5x5x8           -  10x10      4      0",
+        "flatten      200           -      -      -      -  the whole image",
+        "dense1       512       102 k      -      -      -  the whole image",
+        "output         3       1,536      -      -      -  the whole image",
         "",
-        "field   pixels of the image that each value of the layer depends on",
-        "apart   pixels between the fields of two neighbouring values",
-        "start   first pixel of the first field (down, right); below 0 it is padding",
+        "operations   multiply-adds of one image",
+        "field        pixels of the image that each value of the layer depends on",
+        "apart        pixels between the fields of two neighbouring values",
+        "start        first pixel of the first field (down, right); below 0 it is padding",
     ]
 
 

@@ -141,6 +141,11 @@ def test_a_field_as_text() -> None:
     )
 
 
+def test_the_first_position_sees_less_in_the_corner() -> None:
+    # The pixels -4 to 13 down and 2 to 19 right, of which 0 to 13 and 2 to 18 are the image's.
+    assert ReceptiveField(18, 4, (-4, 2)).corner((30, 19)) == (14, 17)
+
+
 @pytest.mark.parametrize(
     ("field", "positions"),
     [

@@ -7,7 +7,9 @@ from workbench.render.marks import (
     SIGNS,
     STATE_COLORS,
     bar,
+    funnel,
     sparkline,
+    split_bar,
     stacked_bar,
     state_symbol,
 )
@@ -51,6 +53,38 @@ def test_stacked_bar() -> None:
     parts = ((30, "green"), (1, "red"))
     assert stacked_bar(parts, 60, 10).plain == "█████▒"
     assert stacked_bar(((0, "green"), (60, "red")), 60, 3, utf8=False).plain == "xxx"
+
+
+@pytest.mark.parametrize(
+    ("solid", "shaded", "expected"),
+    [
+        (60, 0, "██████"),
+        (0, 30, "▒▒▒   "),
+        (20, 40, "██▒▒▒▒"),
+        (59, 1, "█████▒"),  # a part above 0 has a cell
+        (1, 59, "█▒▒▒▒▒"),
+        (1, 0, "█     "),
+        (1, 2, "▒     "),  # one cell is that of the larger part
+        (0, 0, "      "),
+    ],
+)
+def test_a_bar_of_two_parts(solid: int, shaded: int, expected: str) -> None:
+    assert split_bar(solid, shaded, 60, 6).plain == expected
+    ascii_bar = split_bar(solid, shaded, 60, 6, utf8=False).plain
+    assert ascii_bar == expected.replace("█", "#").replace("▒", "=")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected", "ascii_line"),
+    [
+        (1.0, 0.0, "━━━━┃╸    ", "----|-    "),
+        (0.4, 1.0, "  ╺━┃━━━━ ", "  --|---- "),
+        (0.0, 0.5, "   ╺┃━━   ", "   -|--   "),
+    ],
+)
+def test_lines_from_the_middle(left: float, right: float, expected: str, ascii_line: str) -> None:
+    assert funnel(left, right, 10) == expected
+    assert funnel(left, right, 10, utf8=False) == ascii_line
 
 
 def test_ascii() -> None:

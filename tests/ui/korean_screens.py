@@ -41,6 +41,19 @@ def test_a_screen_in_korean_is_as_it_was_kept_and_fits(name: str, draft: Draft) 
     assert not missing, f"cut off in the footer: {missing}\n{shown.lines[-1]}"
 
 
+@pytest.mark.parametrize("size", [(110, 32), (200, 50)])
+def test_the_picture_of_a_network_fits_in_korean(draft: Draft, size: tuple[int, int]) -> None:
+    case = replace(CASES["layers"], words=SCREENS["layers"])
+    shown = show(case, draft, size, running="cats-dogs-12")
+    assert [cell_len(line) for line in shown.lines] == [size[0]] * size[1]
+    text = "\n".join(shown.lines)
+    assert "…" not in text
+    assert "이미지 하나에 하나당 약 25,515번 쓰임" in text
+    # Numbers stand below the end of their title, bars behind them.
+    title, block5 = (next(x for x in shown.lines if w in x) for w in ("파라미터", "] ▸ block5"))
+    assert cell_len(title.partition("파라미터")[0]) + 8 == cell_len(block5.partition(" █")[0])
+
+
 @pytest.mark.parametrize("query", ["활성화", "activation", "설명", "explain", "머신 점검"])
 def test_commands_are_found_by_words_of_both_languages(query: str) -> None:
     concept = CONCEPTS["activation"]

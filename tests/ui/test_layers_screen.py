@@ -135,7 +135,7 @@ async def test_a_run_shows_what_was_requested_compiled_and_moved(tmp_path: Path)
         assert "the whole base ran once" in shown(app)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
 async def test_frozen_but_moved_is_an_error(tmp_path: Path, size: tuple[int, int]) -> None:
     run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.start(1)
@@ -146,7 +146,7 @@ async def test_frozen_but_moved_is_an_error(tmp_path: Path, size: tuple[int, int
         table = app.screen.query_one(LayerTable)
         cells = table.get_row("block block2")
         second_line = "".join(cell.plain.partition("\n")[2] for cell in cells)
-        text = second_line if size[0] == 80 else cells[-1].plain
+        text = second_line if size[0] < 200 else cells[-1].plain
         assert text.strip() == "ERROR: frozen but moved (1 of 2)"
         assert app.theme_variables["error"] in str(cells[0].style)
         assert "did not move (1 of 3)" in shown(app)
@@ -229,7 +229,10 @@ async def test_blocks_and_stages_that_there_are_can_be_opened(tmp_path: Path) ->
         assert str(title.content) == CONCEPTS["freezing"].title
 
 
-async def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_hostile_names_and_other_versions_do_no_harm(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
     run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.folder.spec_path.write_text("[model]\nstrategy = 'of tomorrow'\n")
     hostile = "[/oops]\x1b[31m\n\udcff"
@@ -238,7 +241,7 @@ async def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> No
                      layers=[{"name": hostile, "kind": hostile, "parameters": 5, "block": hostile,
                               "output_shape": [5], "requested": "trains"}])  # fmt: skip
 
-    async with driven(tmp_path) as (app, pilot):
+    async with driven(tmp_path, size) as (app, pilot):
         await open_layers(app, pilot)
         await pilot.press("asterisk", "down")
         await pilot.pause()

@@ -49,6 +49,7 @@ KEPT = Path(__file__).parent / "snapshots"
 UPDATE = "UPDATE_SNAPSHOTS"
 HINT = f"Changed on purpose? {UPDATE}=1 python -m pytest tests/ui/test_snapshots.py"
 SIZES = ((80, 24), (120, 40))
+KEPT_WIDE = ("layers",)  # a picture on a wide terminal
 MOMENT, CALM = 0.03, 5  # seconds; unchanged for so many polls is settled
 NOW = 1_772_445_600.0
 HOUR, DAY = 3600.0, 86400.0
@@ -263,6 +264,8 @@ def test_a_screen_is_as_it_was_kept_and_fits(
     shown = show(CASES[name], draft, size)
     if size == SIZES[0]:
         compare(name, shown.text)
+    elif name in KEPT_WIDE:
+        compare(f"{name}-wide", shown.text)
     assert CASES[name].utf8 or "".join(shown.lines).isascii()
     assert [cell_len(line) for line in shown.lines] == [size[0]] * size[1]
     assert shown.lines[-1].endswith("^p Menu ")
@@ -282,4 +285,5 @@ def test_screens_are_ascii_where_the_terminal_has_no_more(name: str, draft: Draf
 
 
 def test_no_snapshot_is_left_over() -> None:
-    assert {path.name for path in KEPT.iterdir()} == {f"{name}.txt" for name in CASES}
+    names = [*CASES, *(f"{name}-wide" for name in KEPT_WIDE)]
+    assert {path.name for path in KEPT.iterdir()} == {f"{name}.txt" for name in names}

@@ -18,7 +18,7 @@ from workbench.cli.output import echo, run_job, terminal
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import format_shape, safe_text, table
+from workbench.text import format_count, format_shape, safe_text, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,16 +142,17 @@ def gradcam(
 
 
 _COLUMNS = """
-field   pixels of the image that each value of the layer depends on
-apart   pixels between the fields of two neighbouring values
-start   first pixel of the first field (down, right); below 0 it is padding"""
+operations   multiply-adds of one image
+field        pixels of the image that each value of the layer depends on
+apart        pixels between the fields of two neighbouring values
+start        first pixel of the first field (down, right); below 0 it is padding"""
 
 
 @explain.command()
 @click.argument("run", default="latest", shell_complete=complete_runs)
 @in_workspace
 def layers(workspace: Workspace, run: str) -> None:
-    """Show the receptive field of each layer."""
+    """Show operations and receptive field of each layer."""
     from workbench.experiment.receptive_field import receptive_fields
     from workbench.experiment.toml import read_spec
     from workbench.runs.folder import find_run
@@ -173,17 +174,18 @@ def sight_table(sights: "Sequence[LayerField]") -> str:
     """Format a line per layer."""
     rows = []
     for sight in sights:
-        shape, field = format_shape(sight.row.output_shape), sight.field
+        row, field = sight.row, sight.field
+        adds = format_count(row.multiply_adds) if row.multiply_adds else "-"
+        first = (row.name, format_shape(row.output_shape), adds)
         if field is None:
-            rows.append((sight.row.name, shape, "-", "-", "-", sight.why))
+            rows.append((*first, "-", "-", "-", sight.why))
             continue
         down, right = field.start
         start = f"{down}" if down == right else f"{down}, {right}"
         size = f"{field.size}x{field.size}"
-        rows.append((sight.row.name, shape, size, f"{field.jump}", start, ""))
-    return table(
-        (tr("layer"), tr("output"), tr("field"), tr("apart"), tr("start"), ""), rows, "lrrrrl"
-    )
+        rows.append((*first, size, f"{field.jump}", start, ""))
+    titles = tr("layer"), tr("output"), tr("operations"), tr("field"), tr("apart"), tr("start"), ""
+    return table(titles, rows, "lrrrrrl")
 
 
 def _label_count(folder: Any) -> int:

@@ -50,7 +50,7 @@ class ReceptiveField:
         note = ""
         if self.size >= max(image):
             size = format_shape(image)
-            whole = self._sees_all(places, image)
+            whole = self.sees_all(places, image)
             note = (
                 f" ({WHOLE_IMAGE} of {size})" if whole else " " + tr("(image: {size})", size=size)
             )
@@ -61,12 +61,20 @@ class ReceptiveField:
             jump=self.jump,
         )
 
-    def _sees_all(self, places: tuple[int, ...], image: tuple[int, int]) -> bool:
+    def sees_all(self, places: tuple[int, ...], image: tuple[int, int]) -> bool:
         """Return whether every position, also in a corner, sees every pixel."""
         return all(
             start + (count - 1) * self.jump <= 0 and start + self.size >= side
             for start, count, side in zip(self.start, places, image, strict=True)
         )
+
+    def corner(self, image: tuple[int, int]) -> tuple[int, int]:
+        """Return the pixels (down, right) of the image that the first position sees."""
+        down, right = (
+            min(start + self.size, side) - max(start, 0)
+            for start, side in zip(self.start, image, strict=True)
+        )
+        return down, right
 
 
 @dataclass(frozen=True)

@@ -82,3 +82,51 @@ def stacked_bar(parts: Sequence[tuple[int, str]], most: int, room: int, utf8: bo
     for (count, color), mark in zip(parts, "█▒" if utf8 else "#x", strict=True):
         text.append(mark * max(round(room * count / most), bool(count)), color)
     return text
+
+
+def split_bar(
+    solid: int,
+    shaded: int,
+    most: int,
+    room: int,
+    utf8: bool = True,
+    colors: Sequence[str] = ("", ""),
+) -> Text:
+    """Return two counts as one bar whose parts differ by their marks and by their colours.
+
+    Its length is that of their sum, one cell at least; a part above 0 has a cell if there are two.
+
+    Args:
+        solid: the first count.
+        shaded: the second count.
+        most: the sum that fills `room` cells.
+        room: cells; the bar is filled up with blanks.
+        utf8: False for ASCII.
+        colors: of the parts.
+    """
+    both = solid + shaded
+    cells = min(max(round(room * both / most), 1), room) if both and most else 0
+    first = round(cells * solid / both) if both else 0
+    if cells > 1 and solid and shaded:
+        first = min(max(first, 1), cells - 1)
+    text = Text()
+    marks = "█▒" if utf8 else "#="
+    for count, mark, color in zip((first, cells - first), marks, colors, strict=True):
+        text.append(mark * count, color)
+    return text.append(" " * (room - cells))
+
+
+def funnel(left: float, right: float, room: int, utf8: bool = True) -> str:
+    """Return two shares of 1 as lines from the middle to both sides, to half a cell.
+
+    Each has half a cell at least; in ASCII lines are of whole cells.
+    """
+    width = (room - 1) // 2
+    if not utf8:
+        before, after = ("-" * max(round(width * share), 1) for share in (left, right))
+        return f"{before:>{width}}|{after:<{width}}".ljust(room)
+    halves = [min(max(round(2 * width * share), 1), 2 * width) for share in (left, right)]
+    before, after = (
+        "━" * (count // 2) + end * (count % 2) for count, end in zip(halves, "╺╸", strict=True)
+    )
+    return f"{before[::-1]:>{width}}┃{after:<{width}}".ljust(room)

@@ -13,6 +13,7 @@ from textual.widgets import DataTable, Static
 
 from workbench.errors import UserError
 from workbench.experiment.cost import StageCost, stage_costs
+from workbench.experiment.receptive_field import LayerField, receptive_fields
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.spec_advice import describe_prefix
 from workbench.experiment.toml import parse_spec
@@ -28,14 +29,20 @@ from workbench.render.layers import (
     planned_row,
 )
 from workbench.render.marks import bar
+from workbench.render.network_picture import (
+    NetworkPicture,
+    explain_part,
+    make_picture,
+)
 from workbench.runs.freeze_check import Layer, group_by_block, layers_of_spec, layers_of_stage
 from workbench.runs.history import History, StageRow
 from workbench.runs.watch import Runs, RunView
-from workbench.text import safe_text
-from workbench.ui.base import WorkbenchScreen
+from workbench.text import cut_cells, format_count, safe_text
+from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen
 from workbench.ui.layers.table import LayerTable
 
 MAX_BAR = 24  # cells
+HIGH_ROWS = 32  # rows of a terminal in which more is explained
 # Without a base, nothing is frozen.
 CONCEPTS_WITHOUT_BASE = {
     "convnet": ("max-pooling", "border-effect", "stride", "parameters", "flatten"),
@@ -49,6 +56,7 @@ class LayersView(WorkbenchScreen):
     Attributes:
         CHECKED: True to show what was compiled and what moved.
         network: the layers that are shown.
+        picture: what they are in numbers.
     """
 
     CONCEPTS = (
@@ -63,6 +71,7 @@ class LayersView(WorkbenchScreen):
     CHECKED: ClassVar[bool]
 
     network: Sequence[Layer] = ()
+    picture = NetworkPicture()
     _drawn_for = Size()
 
     def compose_body(self) -> ComposeResult:
@@ -95,12 +104,21 @@ class LayersView(WorkbenchScreen):
         """Return the spec, None if it cannot be read."""
         raise NotImplementedError
 
-    def draw(self, title: Text, layers: Sequence[Layer], details: Sequence[Text]) -> None:
-        """Draw title, table and details."""
+    def draw(
+        self,
+        title: Text,
+        layers: Sequence[Layer],
+        fields: Sequence[LayerField],
+        details: Sequence[Text],
+    ) -> None:
+        """Draw title, table and details; `fields` are those of the layers, () if unknown."""
+        spec, groups = self.spec_shown(), group_by_block(layers)
         self.network = layers
+        self.picture = make_picture(groups, fields, spec.data.input_shape if spec else ())
         self._drawn_for = self.app.size
+        self.set_class(self._explains, "-explained")
         self.query_one("#title", Static).update(title)
-        self.query_one(LayerTable).show_layers(group_by_block(layers))
+        self.query_one(LayerTable).show_layers(groups, self.picture)
         self._show_selected()
         lines = hanging_indent(details, self.app.size.width - 2, self.app.console)
         self.query_one("#details", Static).update(lines)
@@ -125,14 +143,43 @@ class LayersView(WorkbenchScreen):
     @on(DataTable.RowHighlighted)
     def _show_selected(self) -> None:
         """Show how the selected layer changes the shape of its input."""
-        kind, _, name = self.query_one(LayerTable).selected.partition(" ")
+        key = self.query_one(LayerTable).selected
+        kind, _, name = key.partition(" ")
         layer = next((layer for layer in self.network if layer.name == name), None)
         text = ""
         if kind == "block":
             text = describe_block(self.network, name)
         elif layer:
             text = self._describe(layer)
-        self.query_one("#here", Static).update(Text(text), layout=False)
+        if not self._explains:
+            self.query_one("#here", Static).update(Text(text), layout=False)
+            return
+        lines = [labelled_line(*line) for line in explain_part(self.picture, key)]
+        room = self.app.size.width - 2
+        shown = Text.assemble((cut_cells(text, room), "bold"), "\n")
+        shown.append_text(hanging_indent([*lines, self._legend()], room, self.app.console))
+        self.query_one("#here", Static).update(shown)
+
+    @property
+    def _explains(self) -> bool:
+        """Whether there is room to explain a block in sentences."""
+        size = self.app.size
+        return size.width >= WIDE_COLUMNS and size.height >= HIGH_ROWS
+
+    def _legend(self) -> Text:
+        """Return what the marks of the bars mean, and the operations of the whole network."""
+        solid, shaded, side, channels = (
+            ("█", "▒", "━┃", "┃━") if self.workbench.utf8 else ("#", "=", "-|", "|-")
+        )
+        line = labelled_line(tr("picture"), f"{solid} {tr('trains')}  {shaded} {tr('frozen')}")
+        if self.query_one(LayerTable).draws_maps:
+            line.append(f"  {side} {tr('side of the map')}  {channels} {tr('channels')}")
+            line.append(" " + tr("(square roots)"))
+        if adds := self.picture.whole.multiply_adds:
+            count = format_count(adds)
+            line.append("  ").append(tr("all: {count} multiply-adds an image", count=count))
+        line.stylize("dim")
+        return line
 
     def _describe(self, layer: Layer) -> str:
         spec = self.spec_shown()
@@ -160,6 +207,7 @@ class LayersScreen(LayersView):
         self._view: RunView | None = None
         self._spec: ExperimentSpec | None = None
         self._plan: list[StageCost] = []
+        self._fields: list[LayerField] = []
 
     def heading(self) -> Text:
         """Return the run's name, its state, and the stage."""
@@ -208,6 +256,7 @@ class LayersScreen(LayersView):
                 self._spec = parse_spec(view.spec, "spec.toml")
         if self._spec and (not self._plan or labels != len(self._history.labels)):
             self._plan = stage_costs(self._spec, self._label_count)
+            self._fields = receptive_fields(self._spec, self._label_count)
 
     @property
     def _history(self) -> History:
@@ -229,7 +278,7 @@ class LayersScreen(LayersView):
     def show(self) -> None:
         """Draw the stage."""
         self.refresh_heading()
-        self.draw(self._title(), self._stage_layers(), self._details())
+        self.draw(self._title(), self._stage_layers(), self._fields, self._details())
 
     def _stage_layers(self) -> tuple[Layer, ...]:
         """Return the layers as the run recorded them, or as planned."""

@@ -12,6 +12,7 @@ from workbench.experiment.advice import SpecAdvice, format_setting
 from workbench.experiment.estimate import Forecast, make_forecast
 from workbench.experiment.facts import expected_images
 from workbench.experiment.plan import plan_stages
+from workbench.experiment.receptive_field import receptive_fields
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.spec_advice import (
     advise,
@@ -29,7 +30,7 @@ from workbench.runs.freeze_check import Layer, layers_of_spec
 from workbench.runs.history import History
 from workbench.text import plural, safe_text
 from workbench.ui.guide import StepScreen
-from workbench.ui.layers.screen import LayersView
+from workbench.ui.layers.screen import HIGH_ROWS, LayersView
 from workbench.ui.layers.table import LayerTable
 
 WITHOUT_CHOICE = {
@@ -50,7 +51,6 @@ WITHOUT_CHOICE = {
 }
 Settings = tuple[str, ...]
 ADVICE_KEYS = "789"  # 1 to 6 are the steps of the rail
-HIGH_ROWS = 32  # rows of a terminal in which more than one piece of advice is shown
 
 
 def toggle_row(spec: ExperimentSpec, key: str) -> Settings:
@@ -221,7 +221,8 @@ class LayersStep(LayersView, StepScreen):
         last = len(forecast.costs) - 1
         index = last if self._stage is None else min(self._stage, last)
         layers = layers_of_spec(self.spec, self._facts.classes, forecast.costs[index].stage)
-        self.draw(self._title(), layers, self._details(forecast, index))
+        fields = receptive_fields(self.spec, self._facts.classes)
+        self.draw(self._title(), layers, fields, self._details(forecast, index))
 
     def _title(self) -> Text:
         strategy = self.spec.model.strategy

@@ -9,8 +9,12 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from workbench.messages import tr
+from workbench.render.marks import funnel, split_bar
+from workbench.render.network_picture import NetworkPicture, format_field, format_operations
 from workbench.runs.freeze_check import ERROR, NOTE, WARNING, Layer, LayerGroup, Verdict, verdict
-from workbench.text import format_shape, safe_text
+from workbench.text import cell_width, format_shape, pad_cells, safe_text, slice_cells
+from workbench.ui.base import WIDE_COLUMNS
+from workbench.ui.layers.columns import LayerColumn, fitting_columns
 
 MARKS = {"trains": "[x]", "frozen": "[ ]", "partly": "[~]"}
 ARROWS = {True: "▾", False: "▸"}
@@ -18,27 +22,6 @@ ASCII_ARROWS = {True: "-", False: "+"}
 COLORS = {ERROR: "error", WARNING: "warning", NOTE: "secondary"}
 NOTHING = "-"
 SMALLEST_MOVED = 0.001  # percent; a smaller change would be shown as none
-
-
-@dataclass(frozen=True)
-class LayerColumn:
-    """A column; `width` is in cells and includes the gap before it."""
-
-    title: str
-    width: int
-    right: bool = False
-
-
-MIN_NAME, MAX_NAME = 25, 34  # cells of the first column
-WIDE = 116  # columns of a terminal in which verdicts have a column of their own
-_SIZES = (LayerColumn(tr("output"), 11, True), LayerColumn(tr("parameters"), 12, True))
-_REQUESTED = (LayerColumn("  " + tr("requested"), 12),)
-_FREEZE_CHECK = (
-    LayerColumn("  " + tr("requested"), 11),
-    LayerColumn(" " + tr("compiled"), 9),
-    LayerColumn(tr("moved"), 9, True),
-)
-_VERDICT = (LayerColumn("", 36),)
 
 
 @dataclass(frozen=True)
@@ -138,30 +121,40 @@ class LayerTable(DataTable[Text]):
     ]
 
     def __init__(self, checked: bool, utf8: bool = True) -> None:
-        super().__init__(cursor_type="row", cell_padding=0, id="layers")
+        super().__init__(
+            cursor_type="row",
+            cell_padding=0,
+            cursor_foreground_priority="renderable",  # bars keep their colours
+            id="layers",
+        )
         self.opened: set[str] = set()
         self._checked = checked
         self._utf8 = utf8
         self._groups: Sequence[LayerGroup] = ()
+        self._picture = NetworkPicture()
         self._columns: tuple[LayerColumn, ...] = ()
         self._row_heights: list[tuple[str, int]] = []
 
-    def show_layers(self, groups: Sequence[LayerGroup]) -> None:
+    def show_layers(self, groups: Sequence[LayerGroup], picture: NetworkPicture) -> None:
         """Show layers; only changed cells are drawn, and the cursor stays on its row."""
-        self._groups = groups
+        self._groups, self._picture = groups, picture
         rows = table_rows(groups, self.opened)
-        columns = self._fitting_columns()
+        before = self._columns
+        self._columns = columns = self._fitting_columns(rows)
         heights = [(row.key, self._height(row)) for row in rows]
-        if columns == self._columns and heights == self._row_heights:
+        if columns == before and heights == self._row_heights:
             self._refresh_cells(rows)
             return
         self.refresh_bindings()
         selected = self.selected
-        self._columns, self._row_heights = columns, heights
+        self._row_heights = heights
+        is_wide = self.app.size.width >= WIDE_COLUMNS
+        high = 1 + sum(height for _, height in heights)
+        self.styles.max_height = high if is_wide else "100%"  # what explains it follows at once
         self.clear(columns=True)
         for column in columns:
-            title = Text(column.title, justify="right" if column.right else "left")
-            self.add_column(title, key=column.title, width=column.width)
+            title = pad_cells(column.title, column.room, "r" if column.right else "l")
+            self.add_column(Text(title), key=column.value, width=column.width)
         for row, (key, height) in zip(rows, heights, strict=True):
             self.add_row(*self._cells(row), key=key, height=height)
         keys = [key for key, _ in heights]
@@ -209,7 +202,7 @@ class LayerTable(DataTable[Text]):
     def _open(self, names: set[str]) -> None:
         if names != self.opened:
             self.opened = names
-            self.show_layers(self._groups)
+            self.show_layers(self._groups, self._picture)
 
     def _block_of(self, key: str) -> str:
         kind, _, name = key.partition(" ")
@@ -221,56 +214,83 @@ class LayerTable(DataTable[Text]):
         return ""
 
     @property
-    def _is_wide(self) -> bool:
-        return self.app.size.width >= WIDE
+    def draws_maps(self) -> bool:
+        """Whether side and channels of maps are drawn."""
+        return any(column.value == "output" and column.bar for column in self._columns)
 
-    def _fitting_columns(self) -> tuple[LayerColumn, ...]:
-        last = _VERDICT if self._is_wide else ()
-        others = (*_SIZES, *(_FREEZE_CHECK if self._checked else _REQUESTED), *last)
-        # The screen's padding and the scroll bar take three cells.
-        room = self.app.size.width - 3 - sum(column.width for column in others)
-        return (LayerColumn("layer", min(max(room, MIN_NAME), MAX_NAME)), *others)
+    @property
+    def _has_verdicts(self) -> bool:
+        """Whether verdicts have a column of their own."""
+        return self._columns[-1].value == "verdict"
+
+    def _fitting_columns(self, rows: Sequence[TableRow]) -> tuple[LayerColumn, ...]:
+        # Before a name: mark, arrow and gaps; a gap behind it.
+        names = [cell_width(row.name) + 2 * row.depth + 7 for row in rows]
+        return fitting_columns(
+            self.app.size.width,
+            self._checked,
+            max(names, default=0),
+            maps=self._picture.most_channels > 0,
+            verdicts=any(row.verdict for row in rows),
+        )
 
     def _height(self, row: TableRow) -> int:
         """Return 2 for a row whose problem has no column."""
         has_problem = row.verdict is not None and row.verdict.kind != NOTE
-        return 2 if has_problem and not self._is_wide else 1
+        return 2 if has_problem and not self._has_verdicts else 1
 
     def _refresh_cells(self, rows: Sequence[TableRow]) -> None:
         for row in rows:
             for column, cell in zip(self._columns, self._cells(row), strict=True):
-                if self.get_cell(row.key, column.title) != cell:
-                    self.update_cell(row.key, column.title, cell)
+                if self.get_cell(row.key, column.value) != cell:
+                    self.update_cell(row.key, column.value, cell)
 
     def _cells(self, row: TableRow) -> list[Text]:
-        found = row.verdict
-        color = self.app.theme_variables.get(COLORS[found.kind], "") if found else ""
+        found, part = row.verdict, self._picture.parts.get(row.key)
+        color = self._color(COLORS[found.kind]) if found else ""
         style = color if found and found.kind != NOTE else ""
-        texts = [self._name_cell(row), row.output, row.parameters, f"  {row.requested}"]
-        if self._checked:
-            texts += [f" {row.compiled}", row.moved]
-        if self._is_wide:
-            texts.append(f"  {found.message}" if found else "")
-        lines = [
-            text.rjust(column.width) if column.right else text.ljust(column.width)
-            for column, text in zip(self._columns, texts, strict=True)
-        ]
+        texts = {
+            "name": self._name_cell(row), "output": row.output, "parameters": row.parameters,
+            "operations": format_operations(part), "field": format_field(part),
+            "requested": f"  {row.requested}", "compiled": f" {row.compiled}", "moved": row.moved,
+            "verdict": f"  {found.message}" if found else "",
+        }  # fmt: skip
+        below = [""] * len(self._columns)
         if found and self._height(row) == 2:
-            lines = self._with_second_line(lines, f"{'  ' * row.depth}      {found.message}")
-        cells = [Text(line, style, no_wrap=True) for line in lines]
+            text = f"{'  ' * row.depth}      {found.message}"
+            below = slice_cells(text, [column.width for column in self._columns])
+        cells = []
+        for column, second in zip(self._columns, below, strict=True):
+            text = pad_cells(texts[column.value], column.room, "r" if column.right else "l")
+            cell = Text(text, style, no_wrap=True)
+            if column.bar:
+                cell.append(" ").append_text(self._bar(row.key, column))
+            cells.append(cell.append(f"\n{second}") if self._height(row) == 2 else cell)
         if row.opened is not None:
             cells[0].stylize("bold", 0, self._columns[0].width)
-        if self._is_wide:
+        if self._has_verdicts:
             cells[-1].stylize(color)
         return cells
 
-    def _with_second_line(self, lines: list[str], text: str) -> list[str]:
-        """Add a second line that runs through all cells, which have no gaps."""
-        result, start = [], 0
-        for line, column in zip(lines, self._columns, strict=True):
-            result.append(f"{line}\n{text[start : start + column.width].ljust(column.width)}")
-            start += column.width
-        return result
+    def _bar(self, key: str, column: LayerColumn) -> Text:
+        """Return the bar of a part of the network in a column; blanks if it has none."""
+        picture, room = self._picture, column.bar - 1
+        part = picture.parts.get(key)
+        if column.value == "output":
+            shares = picture.map_shares(key)
+            line = funnel(*shares, room, self._utf8) if shares else " " * room
+            return Text(line, self._color("secondary"))
+        if part is None:
+            return Text(" " * room)
+        colors = self._color("accent"), self._color("secondary")
+        if column.value == "parameters":
+            whole, trained, most = part.parameters, part.trained, picture.most_parameters
+        else:
+            whole, trained, most = part.multiply_adds or 0, part.trained_adds, picture.most_adds
+        return split_bar(trained, whole - trained, most, room, self._utf8, colors)
+
+    def _color(self, name: str) -> str:
+        return self.app.theme_variables.get(name, "")
 
     def _name_cell(self, row: TableRow) -> str:
         mark = MARKS.get(row.trains, "   ")
