@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test faults slurm lint messages docs pictures wheel bases login bench gpu clean
+.PHONY: demo test faults pages slurm lint messages docs pictures wheel bases login bench gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -21,6 +21,10 @@ test: $(INSTALLED)
 faults: $(INSTALLED)
 	FAULTS=all $(BIN)/python -m pytest tests/faults tests/bases tests/training/test_every_base.py \
 	  tests/runs/test_queue_kills.py -n 2
+
+# Every command of every page of the documentation, with real trainings: half an hour on two cores.
+pages: $(INSTALLED)
+	PAGES=all $(BIN)/python -m pytest tests/docs
 
 # Jobs of a real SLURM on this machine, three minutes: apt install slurm-wlm munge
 slurm: $(INSTALLED)

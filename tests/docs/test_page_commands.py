@@ -68,6 +68,7 @@ def lines(page: Path) -> list[tuple[str, bool]]:
             command = shlex.join(words).replace("'<'", "<").replace("'>'", ">")
             if words and words[0].rpartition("/")[2] == "workbench":
                 command = command.removeprefix(words[0].removesuffix("workbench"))
+                command = re.sub(r"'([\w./]*\*[\w./]*)'", r"\1", command)  # the shell's to expand
                 found.append((re.sub(r" > \S+$", "", command), bool(run)))
     return found
 

@@ -15,15 +15,10 @@ import pytest
 from image_files import write_photo
 from test_page_commands import PAGES, lines
 
-from workbench.bases.published import weights_file
 from workbench.bases.weights import present_weights
 
-pytestmark = [
-    pytest.mark.skipif(
-        os.environ.get("PAGES") != "all", reason="PAGES=all trains for half an hour"
-    ),
-    pytest.mark.xdist_group("page commands"),
-]
+if os.environ.get("PAGES") != "all":
+    pytest.skip("PAGES=all trains for half an hour", allow_module_level=True)
 
 # Why a command is not typed here, by how its line begins or what it contains.
 ELSEWHERE = {
@@ -35,24 +30,13 @@ ELSEWHERE = {
     r" --slurm\b": "needs SLURM: tests/slurm",
 }
 BASES = re.compile(r"(?:--base |base\.name=)(\S+)")
-RANDOM = (
-    "mobilenetv2-1.0",
-    "mobilenetv2-0.35",
-)  # no published hash, so a file of any numbers will do
-MAKE_WEIGHTS = """
-import sys, h5py, keras
-from keras.src.legacy.saving import legacy_h5_format
-alpha, path = float(sys.argv[1]), sys.argv[2]
-base = keras.applications.MobileNetV2((224, 224, 3), alpha, include_top=False, weights=None)
-with h5py.File(path, "w") as file:
-    legacy_h5_format.save_weights_to_hdf5_group(file, base)
-"""
+KERAS_HOME = os.environ.get("KERAS_HOME") or str(Path.home() / ".keras")  # weights of this person
 SPEC = """[data]
 source = "photos"
 image_size = [32, 32]
 [model]
 strategy = "convnet"
-filters = [8]
+filters = [8, 8]
 [training]
 epochs = 2
 """
@@ -73,11 +57,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     mail = root / "bin/mail"
     mail.write_text("#!/bin/sh\nexit 0\n")
     mail.chmod(0o755)
-    for base in RANDOM:
-        path = root / "keras/models" / weights_file(base, (224, 224)).name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        alpha = base.rpartition("-")[2]
-        subprocess.run([sys.executable, "-c", MAKE_WEIGHTS, alpha, path], check=True)
     yield root
     type_in(root, "workbench stop photos-1")
 
@@ -85,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def type_in(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     """Run a line in a shell, as somebody whose virtual environment is activated."""
     env = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
-    env |= {"HOME": str(folder / "home"), "KERAS_HOME": str(folder / "keras"), "LANG": "C.UTF-8"}
+    env |= {"HOME": str(folder / "home"), "KERAS_HOME": KERAS_HOME, "LANG": "C.UTF-8"}
     env["PATH"] = f"{folder / 'bin'}:{Path(sys.executable).parent}:{env['PATH']}"
     return subprocess.run(
         ["bash", "-c", line], cwd=folder, env=env, text=True, stdin=subprocess.DEVNULL,
@@ -103,23 +82,24 @@ TYPED = list(
 )[::-1]
 # What has happened before a page, in its reader's workspace.
 BEFORE = {
+    "explain.md": "workbench delete photos-1 && workbench train spec.toml --name photos-1",
+    "export.md": "rm -r photos-1-export",
     "watch-stop-resume.md": "workbench delete photos-1 && workbench train spec.toml --detach"
     " --name photos-1 --set training.epochs=5000",
 }
 CODES = {"workbench check": (0, 1)}  # 1: trains, on the CPU
 
 
-def missing_weights(folder: Path, line: str) -> list[str]:
+def missing_weights(line: str) -> list[str]:
     """Return the bases of a command that have no file of weights here."""
     names = [name for group in BASES.findall(line) for name in group.split(",")]
-    place = {"KERAS_HOME": str(folder / "keras")}
-    return [name for name in names if not present_weights(name, (224, 224), place)]
+    return [name for name in names if not present_weights(name, (224, 224))]
 
 
 @pytest.mark.packages
 @pytest.mark.parametrize(("line", "page"), TYPED)
 def test_it_runs_as_typed(folder: Path, line: str, page: str) -> None:
-    if missing := missing_weights(folder, line):
+    if missing := missing_weights(line):
         pytest.skip(f"no weights here of {', '.join(missing)}")
     if before := BEFORE.pop(page, None):
         result = type_in(folder, before)
