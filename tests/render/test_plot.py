@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from workbench.render.plot import PlotOptions, Series, plot
+from workbench.render.canvas import Series
+from workbench.render.plot import PlotOptions, plot
 
 FALLING = (0.9, 0.7, 0.5, 0.4, 0.3)
 RISING = (0.1, 0.2, 0.3, 0.4, 0.5)

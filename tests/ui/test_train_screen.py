@@ -13,8 +13,9 @@ from textual.widgets import Input, OptionList, Static
 from ui_pilot import driven, until
 
 from workbench.paths import Workspace
+from workbench.render.canvas import Series
 from workbench.render.curves import training_curves
-from workbench.render.plot import PlotOptions, Series, epoch_at, plot
+from workbench.render.plot import PlotOptions, epoch_at, plot
 from workbench.render.runs import format_time_left, planned_epochs
 from workbench.runs.annotations import newest_note
 from workbench.runs.launch import stop_requested

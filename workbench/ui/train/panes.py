@@ -13,6 +13,7 @@ from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
 from workbench.experiment.facts import count_images
 from workbench.experiment.metrics import METRICS as TITLES
 from workbench.messages import tr
+from workbench.render.canvas import Series
 from workbench.render.curves import (
     CurveColors,
     Metric,
@@ -22,7 +23,6 @@ from workbench.render.curves import (
     probe_options,
     probe_series,
 )
-from workbench.render.plot import Series
 from workbench.render.runs import format_deadline
 from workbench.runs.events import WAITING_PHASE, CrossValidated
 from workbench.runs.history import monitored_scores

@@ -8,7 +8,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.render.plot import PlotOptions, Series, epoch_at, plot
+from workbench.render.canvas import Series
+from workbench.render.plot import PlotOptions, epoch_at, plot
 
 MIN_ROWS = 5  # title, two rows of canvas, axis, names
 
