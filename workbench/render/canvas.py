@@ -104,7 +104,7 @@ def draw_curves(series: Sequence[Series], frame: Frame, utf8: bool) -> list[Row]
 def _fill_band(rows: list[Row], series: Series, frame: Frame, mark: str) -> None:
     """Fill what is empty between the edges of a curve's band; between epochs they are straight."""
     edges = list(zip(series.low, series.high, strict=True))
-    for column in range(frame.columns):
+    for column in range(frame.columns) if edges else ():
         at = column / max(frame.columns - 1, 1) * (frame.epochs - frame.first) + frame.first - 1
         before, after = math.floor(at + 1e-9), math.ceil(at - 1e-9)
         ends = edges[before : after + 1]

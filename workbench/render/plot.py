@@ -125,8 +125,8 @@ def _visible(series: Sequence[Series], options: PlotOptions) -> list[Series]:
 
     found = []
     for one in series:
-        parts = {name: cut(getattr(one, name)) for name in ("values", "raw", "low", "high")}
-        whole = replace(one, **parts, last=None)
+        values, raw, low, high = map(cut, (one.values, one.raw, one.low, one.high))
+        whole = replace(one, values=values, raw=raw, low=low, high=high, last=None)
         found.append(replace(whole, last=replace(whole, values=whole.raw or whole.values).newest))
     return [one for one in found if one.newest is not None]
 
