@@ -261,7 +261,7 @@ def test_a_screen_is_as_it_was_kept_and_fits(
     name: str, size: tuple[int, int], draft: Draft
 ) -> None:
     shown = show(CASES[name], draft, size)
-    if size == SIZES[0]:
+    if size == CASES[name].size:
         compare(name, shown.text)
     assert CASES[name].utf8 or "".join(shown.lines).isascii()
     assert [cell_len(line) for line in shown.lines] == [size[0]] * size[1]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rich.text import Text
 
@@ -21,7 +22,8 @@ from workbench.runs.history import History
 from workbench.text import cell_width, cut_cells, pad_cells, safe_text
 
 MAX_CLASSES, MAX_PAIRS = 100, 40  # lines
-MIN_NAME, MAX_NAME = 8, 24  # cells of a label
+MAX_LABEL = 64  # characters
+MIN_NAME = 8  # cells of a label
 MIN_PAIR = 12  # cells of a pair of them
 NUMBER = 8  # cells of a column, at least
 COUNT = 7  # cells of a column of the pairs, at least
@@ -46,12 +48,12 @@ class ClassEpochs:
     cursor: int | None = None
     window: tuple[int, int] | None = None
 
-    @property
+    @cached_property
     def recorded(self) -> list[int]:
         """Places of the epochs that recorded their confusion."""
         return [at for at, row in enumerate(self.rows) if row.val_confusion is not None]
 
-    @property
+    @cached_property
     def curves(self) -> tuple[ClassCurve, ...]:
         """The accuracy of each class, the lowest last one first."""
         return class_curves(self.rows, len(self.labels))
@@ -111,7 +113,7 @@ def _class_lines(epochs: ClassEpochs, width: int, utf8: bool) -> list[Text]:
         most = tr("is recorded for up to {count} classes", count=MAX_RECALLS)
         return [title.append(f"  {most}", style="dim")]
     title.append("  " + tr("in validation"), style="dim")
-    names = [safe_text(label, MAX_NAME) for label in epochs.labels]
+    names = [safe_text(label, MAX_LABEL) for label in epochs.labels]
     name = min(max(map(cell_width, names)), max(width // 4, MIN_NAME))
     columns = _columns(epochs, wide=width - name >= MIN_CURVE + 2 + 4 * NUMBER)
     heads = [pad_cells(head, NUMBER - 1, "r") for head, _ in columns]
@@ -190,7 +192,7 @@ def _pair_lines(epochs: ClassEpochs, width: int, worse: str, better: str) -> lis
 
 def _pair_name(pair: PairChange, labels: Sequence[str], width: int) -> str:
     """Return "cat as dog"; the longer label is cut first where there is no room."""
-    one, other = (safe_text(labels[at], MAX_NAME) for at in (pair.label, pair.predicted))
+    one, other = (safe_text(labels[at], MAX_LABEL) for at in (pair.label, pair.predicted))
     missing = cell_width(tr("{label} as {predicted}", label=one, predicted=other)) - width
     if missing > 0:
         room = cell_width(one) + cell_width(other) - missing

@@ -191,9 +191,6 @@ def plot_options(
     rows = view.history.epochs
     borders = tuple(one for one in options.borders if first < one[0] <= last)
     name = tr("epoch {epoch}", epoch=rows[first - 1].epoch)
-    if len(view.history.stages) > 1:
-        stage = tr("stage {number}", number=rows[first - 1].stage + 1)
-        name = f"{stage}, {name}"
     return replace(
         options,
         epochs=last,

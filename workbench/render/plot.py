@@ -252,6 +252,9 @@ def _names(frame: Frame, room: int, options: PlotOptions) -> str:
             for cell in around:
                 taken[cell] = True
 
+    for first, name in options.borders:
+        if options.window and first == frame.first:  # where else it begins, nothing says
+            put(name, 0)
     best = options.best
     if best is not None and frame.first <= best <= frame.epochs:
         put(options.best_name, frame.column(best) - len(options.best_name) // 2)
@@ -259,8 +262,10 @@ def _names(frame: Frame, room: int, options: PlotOptions) -> str:
     # A little beyond the end of the axis if the best epoch's label is in the way.
     put(options.end_name, max(end, free) if free < frame.columns else end)
     for first, name in options.borders:
-        if frame.first <= first <= frame.epochs:
-            put(name, frame.column(first - 0.5) if first > frame.first else 0)
+        if first == 1 and not options.window:
+            put(name, 0)
+        elif frame.first < first <= frame.epochs:
+            put(name, frame.column(first - 0.5))
     return "".join(line).rstrip()
 
 

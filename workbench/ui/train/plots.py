@@ -11,7 +11,7 @@ from typing import Literal
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.color import Color
-from textual.containers import Container, Horizontal, VerticalScroll
+from textual.containers import Container, Horizontal, Vertical, VerticalScroll
 
 from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
 from workbench.messages import tr
@@ -57,14 +57,17 @@ class CurvePlots(Horizontal):
         self._view = 0
         self._cursor: int | None = None
         self._window = EpochWindow()
+        self._of_classes: tuple[object, ClassEpochs] | None = None
 
     def compose(self) -> ComposeResult:
-        """Yield a plot for each metric and one for the classes, and the table of these."""
+        """Yield a plot for each metric, the table of the classes, and places for their plot."""
         with Container(id="lines"):
             for name in (*METRICS, "by-class"):
                 yield LinePlot(id=name)
-        with VerticalScroll(id="classes"):
-            yield TextLine("classes-text")
+        with Vertical(id="side"):
+            with VerticalScroll(id="classes"):
+                yield TextLine("classes-text")
+            yield LinePlot(id="below-classes")  # in the rows that the table leaves
 
     # What is shown
 
@@ -137,7 +140,7 @@ class CurvePlots(Horizontal):
         """
         history, columns = view.history, self.app.size.width
         window = self._window.span(len(history.epochs))
-        classes = class_epochs(history, self._cursor, window)
+        classes = self._class_epochs(view, window)
         kind: View = "curves" if history.probe else self.view
         wide = columns >= WIDE_COLUMNS and bool(classes.recorded) and not history.probe
         shown: tuple[Metric, ...] = ZOOMS[self._zoom] if kind == "curves" else ("loss",)
@@ -152,8 +155,18 @@ class CurvePlots(Horizontal):
             plot.set_class(len(shown) == 1, "-alone")
             if metric in shown:
                 self._show_metric(plot, metric, view, other, kind == "noise")
-        self._show_class_plot(view, classes, kind == "classes" and wide)
+        large = kind == "classes" and wide
+        self._show_class_plot("by-class", view, classes, large)
+        self._show_class_plot("below-classes", view, classes, bool(classes.curves) and not large)
         self._show_classes(classes, kind == "classes" or wide, wide)
+
+    def _class_epochs(self, view: RunView, window: tuple[int, int] | None) -> ClassEpochs:
+        """Return the epochs by their classes; the same object until something has changed."""
+        epochs = view.history.epochs
+        key = view.name, len(epochs), tuple(epochs[-1:]), self._cursor, window
+        if self._of_classes is None or self._of_classes[0] != key:
+            self._of_classes = key, class_epochs(view.history, self._cursor, window)
+        return self._of_classes[1]
 
     def _show_metric(
         self, plot: LinePlot, metric: Metric, view: RunView, other: RunView | None, band: bool
@@ -167,17 +180,17 @@ class CurvePlots(Horizontal):
         options = replace(plot_options(view, style, other, window), cursor=self._cursor)
         series = plot_series(view, metric, style, colors, other, band)
         title = self._title(metric, None)
-        if band:
+        if self._cursor is not None:
+            title.append_text(read_off(series, view, self._cursor))
+        elif band:
             known = any(one.low for one in series)
             of_steps = tr("10th to 90th percentile of its steps")
             note = of_steps if known else tr("the spread of its steps was not recorded")
             title.append(f"  {note}", style="dim")
-        if self._cursor is not None:
-            title.append_text(read_off(series, view, self._cursor))
         plot.show(title, series, options)
 
-    def _show_class_plot(self, view: RunView, classes: ClassEpochs, shown: bool) -> None:
-        plot = self.query_one("#by-class", LinePlot)
+    def _show_class_plot(self, name: str, view: RunView, classes: ClassEpochs, shown: bool) -> None:
+        plot = self.query_one(f"#{name}", LinePlot)
         plot.display = shown
         if not shown:
             return
@@ -189,24 +202,22 @@ class CurvePlots(Horizontal):
                 "the lowest {count} of {classes}", count=len(series), classes=len(classes.labels)
             )
             title.append(f"  {lowest}", style="dim")
-        if self._cursor is not None:
-            title.append_text(read_off(series, view, self._cursor))
         options = plot_options(view, self._plot_style, None, classes.window)
         plot.show(title, series, replace(options, cursor=self._cursor))
 
     def _show_classes(self, classes: ClassEpochs, shown: bool, beside: bool) -> None:
         """Show the table of classes, beside plots or alone."""
-        pane, columns = self.query_one("#classes"), self.app.size.width
-        pane.display = shown
+        side, columns = self.query_one("#side"), self.app.size.width
+        side.display = shown
         if not shown:
             return
         roomy = columns >= ROOMY_COLUMNS
         cells = CLASSES_CELLS_ROOMY if roomy else CLASSES_CELLS
         width = cells if beside else columns - 2
-        pane.styles.width = width
+        side.styles.width = width
         worse, better = (self.app.theme_variables[name] for name in ("error", "success"))
         text = format_classes(classes, width - 2, self._plot_style.utf8, worse, better)
-        pane.query_one(TextLine).show(text)
+        side.query_one(TextLine).show(text)
 
     def _title(self, metric: Metric, probe: CrossValidated | None) -> Text:
         text = Text.assemble((METRIC_TITLES[metric], "bold"))
