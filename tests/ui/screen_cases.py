@@ -201,8 +201,9 @@ CASES = {
     "layers": Case("layers-step", ("prefix",), _layers),
     "train": Case("train", TRAINING, run("cats-dogs-12")),
     "train-ascii": Case("train", TRAINING, run("cats-dogs-12"), utf8=False),
-    "train-noise": Case("train", ("val 0.",), _flowers, "v", ("percentile",)),
-    "train-classes": Case("train", ("tulip 0.",), _flowers, "v", ("percentile",), size=(120, 40)),
+    "train-noise": Case(
+        "train", ("val 0.",), _flowers, "v", ("percentile",), size=(120, 40)
+    ),
     "train-finished": Case("train", ("Finished.",), run("cats-dogs-11")),
     "train-stopped": Case("train", ("Stopped on request",), run("cats-dogs-10")),
     "train-failed": Case("train", ("Failed.",), run("cats-dogs-9")),
