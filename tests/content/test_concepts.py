@@ -39,6 +39,7 @@ from workbench.experiment.stack import (
 )
 from workbench.experiment.toml import parse_spec
 from workbench.text import cell_width
+from workbench.training.step_losses import StepLosses
 
 LIST_COLUMNS = 19  # of a name in the list of concepts
 SMALL_PANE = 54  # columns for the explanation on a terminal of 80
@@ -283,6 +284,17 @@ def test_smoothed_values_are_eight_tenths_of_the_point_before() -> None:
     for value, shown in zip(measured, smooth, strict=True):
         point = 0.8 * point + 0.2 * value
         assert round(point, 2) == shown
+
+
+def test_the_spread_of_steps_is_that_of_its_percentiles() -> None:
+    lines = CONCEPTS["step-noise"].picture.split("\n")
+    losses = numbers(lines[1])
+    spread = StepLosses(losses, steps=len(losses)).spread()
+    assert spread is not None
+    assert numbers(lines[-2]) == [spread.low, spread.high, spread.median]
+    mean, error = np.mean(losses), np.std(losses)
+    shown = [mean, error, mean - error, mean + error]
+    assert numbers(lines[-1]) == [round(float(value), 2) for value in shown]
 
 
 def test_averaged_weights_are_nine_tenths_of_the_average_before() -> None:

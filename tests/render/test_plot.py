@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from workbench.render.plot import PlotOptions, Series, plot
+from workbench.render.canvas import Series
+from workbench.render.plot import PlotOptions, epoch_at, plot
 
 FALLING = (0.9, 0.7, 0.5, 0.4, 0.3)
 RISING = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -203,3 +204,29 @@ def test_names_from_outside_cannot_reach_the_terminal() -> None:
     assert "\x1b" not in text
     assert "\x07" not in text
     assert text.count("\n") == 11
+
+
+def test_a_window_has_its_own_limits_and_last_values() -> None:
+    options = PlotOptions(epochs=5, window=(2, 4), borders=((2, "epoch 2"),), best=5,
+                          best_name="best 5", end_name="4", utf8=False)  # fmt: skip
+    rows = lines(curve(FALLING), options=options)
+    assert rows[0].split("|")[0].strip() == "0.70"
+    assert rows[-3].split("|")[0].strip() == "0.40"
+    assert "val 0.400" in rows[-3]
+    assert rows[-1].split() == ["epoch", "2", "4"]
+    drawn = canvas(rows)
+    assert drawn[0].startswith("o")
+    assert drawn[-1].endswith("o")
+    columns = [epoch_at(x, [curve(FALLING)], 40, 12, options) for x in range(40)]
+    assert sorted({one for one in columns if one is not None}) == [2, 3, 4]
+
+
+def test_a_band_lies_behind_its_curve() -> None:
+    """From 0 to 1 at first; nothing at the third epoch, which has none, and beside it."""
+    series = Series("train", (0.5,) * 5, "#ffffff", marker=".", low=(0.0, 0.0, None, 0.4, 0.4),
+                    high=(1.0, 1.0, None, 0.6, 0.6))  # fmt: skip
+    drawn = canvas(lines(series, height=13, options=ASCII))
+    filled = ["".join(row[column] for row in drawn) for column in range(len(drawn[0]))]
+    assert filled[0] == "'" * 5 + "." + "'" * 5
+    assert filled[len(filled) // 2] == " " * 5 + "." + " " * 5
+    assert filled[-1].strip() == "'.'"

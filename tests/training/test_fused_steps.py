@@ -262,6 +262,10 @@ def test_predictions_come_out_where_they_are_needed(
         )
         assert list(results) == list(plain)
         assert plain.predictions is None
+        classified = fused.evaluate(piece, classify=True)
+        expected_labels = expected[places.ravel()].argmax(axis=1)
+        assert classified.labels.tolist() == results.labels.tolist() == expected_labels.tolist()
+        assert list(classified) == list(plain)
 
 
 def test_mixed_precision_trains_in_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The trainer on tiny images: learning, early stopping, stops, and exact resume."""
 
 import itertools
+import json
 import math
 import time
 from dataclasses import dataclass, replace
@@ -15,9 +16,10 @@ from sklearn.metrics import f1_score
 from tiny_runs import NO_AUGMENTATION, TinyRun, bars, convnet_spec, same_weights
 
 from workbench.errors import UserError
+from workbench.evaluation.evaluate import confusion_matrix
 from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
-from workbench.runs.events import CheckpointSaved, Event
+from workbench.runs.events import CheckpointSaved, Event, StepSpread
 from workbench.runs.fields import Position
 from workbench.training import pieces, stage_events, stage_trainer
 from workbench.training.data import TrainingData, epoch_order
@@ -25,6 +27,7 @@ from workbench.training.fused_steps import FusedSteps, StepResults
 from workbench.training.models import as_probabilities, build_model
 from workbench.training.pieces import Piece
 from workbench.training.stage_checkpoints import collect, restore
+from workbench.training.step_losses import MAX_KEPT, StepLosses
 from workbench.training.trainer_state import Diverged, RunningMetrics, Stopped, has_exploded
 
 HEAD = ("dense1", "output")
@@ -449,3 +452,79 @@ def test_a_part_of_an_epoch_is_not_compared_with_the_estimate(tmp_path: Path) ->
     resumed = TinyRun(spec, tmp_path, expected={0: 2.0})
     resumed.run(resume=True)
     assert [event["epoch"] for event in resumed.of_kind("estimate_checked")] == [2, 3]
+
+
+# --- what an epoch records --------------------------------------------------------------------
+
+
+def recorded(event: dict[str, Any]) -> list[list[int]]:
+    return [list(row) for row in event["val_confusion"]["counts"]]
+
+
+@pytest.mark.parametrize(("classes", "monitor"), [(2, "loss"), (3, "accuracy"), (3, "macro_f1")])
+def test_the_confusion_of_an_epoch_is_that_of_its_weights(
+    tmp_path: Path, classes: int, monitor: str
+) -> None:
+    """Of the last epoch it is that of the model that is kept, image by image."""
+    settings = (f"training.monitor=val_{monitor}", "training.keep=last", "training.ema=0.5")
+    run = TinyRun(convnet_spec(*settings), tmp_path, bars(classes))
+    model = run.run()
+    rows = run.data.rows["validation"]
+    predicted = as_probabilities(model.predict_on_batch(run.data.images[rows])).argmax(axis=1)
+    expected = confusion_matrix(run.data.labels[rows], predicted, classes)
+    epochs = run.history()
+    assert recorded(epochs[-1]) == expected.tolist()
+    for epoch in epochs:
+        counts = np.array(recorded(epoch))
+        assert counts.sum() == len(rows)
+        assert counts.trace() / len(rows) == pytest.approx(epoch["val_accuracy"])
+
+
+def test_the_spread_of_an_epoch_is_that_of_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses: list[float] = []
+    noted = stage_trainer.StageTrainer.note_step
+
+    def note(trainer: Any, log: dict[str, float], images: int, position: Position) -> None:
+        losses.append(log["loss"])
+        noted(trainer, log, images, position)
+
+    monkeypatch.setattr(stage_trainer.StageTrainer, "note_step", note)
+    run = TinyRun(convnet_spec("training.epochs=2"), tmp_path)
+    run.run()
+    for epoch, event in enumerate(run.history()):
+        low, median, high = np.percentile(losses[5 * epoch : 5 * epoch + 5], [10, 50, 90])
+        assert event["step_losses"] == {"low": low, "median": median, "high": high}
+
+
+def test_a_spread_of_two_batch_sizes_is_not_recorded(tmp_path: Path) -> None:
+    TinyRun(convnet_spec("training.epochs=2"), tmp_path).run_until(3)
+    smaller = TinyRun(convnet_spec("training.epochs=2", "training.batch_size=4"), tmp_path)
+    smaller.run(resume=True)
+    first, second = smaller.history()
+    assert first["step_losses"] is None
+    assert second["step_losses"]["low"] < second["step_losses"]["high"]
+
+
+def test_many_losses_are_thinned_evenly() -> None:
+    many = StepLosses()
+    for step in range(MAX_KEPT + 1):
+        many.add(float(step))
+    assert many.values == [float(step) for step in range(0, MAX_KEPT + 1, 2)]
+    cut = StepLosses.read(json.loads(json.dumps(many.as_dict())))
+    assert cut is not None
+    for step in range(MAX_KEPT + 1, 3 * MAX_KEPT):
+        many.add(float(step))
+        cut.add(float(step))
+    assert cut == many
+    assert many.values == [float(step) for step in range(0, 3 * MAX_KEPT, 4)]
+    assert StepLosses.read(None) is None
+
+
+@pytest.mark.parametrize(("steps", "known"), [(4, False), (5, True)])
+def test_a_few_steps_have_no_spread(steps: int, known: bool) -> None:
+    few = StepLosses()
+    for step in range(steps):
+        few.add(float(step))
+    assert (few.spread() == StepSpread(low=0.4, median=2.0, high=3.6)) is known

@@ -8,6 +8,7 @@ from typing import Any
 
 import fake_lessons
 import numpy as np
+from fake_runs import flowers
 from image_files import write_photo
 from made_curves import write_curve, write_folds
 from made_sweeps import made_sweep
@@ -43,6 +44,7 @@ class Case:
         key: pressed then; "" for none.
         more: what is there afterwards.
         asks: number of question marks in its texts.
+        size: of the terminal at which it is kept.
     """
 
     route: Route
@@ -52,6 +54,7 @@ class Case:
     more: tuple[str, ...] = ()
     utf8: bool = True
     asks: int = 0
+    size: tuple[int, int] = (80, 24)
 
 
 def the_draft(draft: Draft) -> tuple[Any, ...]:
@@ -95,6 +98,12 @@ def _sweep(draft: Draft) -> tuple[Any, ...]:
     ]
     made_sweep(draft.workspace, "rates", trials)
     return ("rates",)
+
+
+def _flowers(draft: Draft) -> tuple[Any, ...]:
+    """A run that records how its classes fare."""
+    flowers(draft.workspace)
+    return ("flowers-1",)
 
 
 def _lessons(draft: Draft) -> tuple[Any, ...]:
@@ -192,6 +201,9 @@ CASES = {
     "layers": Case("layers-step", ("prefix",), _layers),
     "train": Case("train", TRAINING, run("cats-dogs-12")),
     "train-ascii": Case("train", TRAINING, run("cats-dogs-12"), utf8=False),
+    "train-noise": Case(
+        "train", ("val 0.",), _flowers, "v", ("percentile",), size=(120, 40)
+    ),
     "train-finished": Case("train", ("Finished.",), run("cats-dogs-11")),
     "train-stopped": Case("train", ("Stopped on request",), run("cats-dogs-10")),
     "train-failed": Case("train", ("Failed.",), run("cats-dogs-9")),

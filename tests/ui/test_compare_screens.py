@@ -23,10 +23,10 @@ from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.history import History, fold
 from workbench.runs.watch import RunView
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare import COLORS, CompareCurvesScreen, CompareScreen, run_colors
+from workbench.ui.compare import CompareCurvesScreen, CompareScreen
 from workbench.ui.pick_run import PickRun, PickRuns
 from workbench.ui.terminal import DARK
-from workbench.ui.widgets.lines import LinePlot
+from workbench.ui.widgets.lines import COLORS, LinePlot, series_colors
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 ROOM = 77
@@ -260,7 +260,7 @@ def a_view(*accuracies: float | None, source: str = "birds") -> RunView:
 
 def test_each_run_has_a_curve_of_its_own_color() -> None:
     views = {"a": a_view(0.5, 0.7), "gone": None, "b": a_view(0.6, 0.8, 0.9)}
-    colors = run_colors(3, THEME)
+    colors = series_colors(3, THEME)
     first, second = run_series(views, "accuracy", colors)
     assert (first.name, first.values, first.color) == ("a", (0.5, 0.7), "#5FAFD7")
     assert (second.name, second.values, second.color) == ("b", (0.6, 0.8, 0.9), "#87D787")
@@ -274,26 +274,26 @@ def test_curves_of_other_data_are_marked() -> None:
         "a": a_view(0.5, source="birds"), "b": a_view(0.5, source="cats"),
         "c": a_view(0.5, source="birds"), "d": a_view(source="cats"),
     }  # fmt: skip
-    text = legend(views, run_colors(4, THEME), 78, 2, utf8=False).plain
+    text = legend(views, series_colors(4, THEME), 78, 2, utf8=False).plain
     assert text == "* a   o b other data   + c   x d no epoch yet other data"
 
 
 def test_colors_repeat_after_the_last() -> None:
-    colors = run_colors(8, THEME)
+    colors = series_colors(8, THEME)
     assert len(set(colors[:7])) == 7
     assert colors[7] == colors[0]
 
 
 def test_the_legend_gives_the_reason_for_a_missing_curve() -> None:
     views = {"a": a_view(0.5), "b": None, "c": a_view(), "d": a_view(None)}
-    text = legend(views, run_colors(4, THEME), 78, 2, utf8=False).plain
+    text = legend(views, series_colors(4, THEME), 78, 2, utf8=False).plain
     assert text == "* a   o b is gone   + c no epoch yet   x d no validation"
 
 
 @pytest.mark.parametrize(("runs", "last"), [(8, "* run-7"), (9, "and 3 more")])
 def test_the_legend_has_so_many_rows_and_counts_the_others(runs: int, last: str) -> None:
     views = {f"run-{at}": a_view(0.5) for at in range(runs)}
-    lines = legend(views, run_colors(runs, THEME), 38, 2, utf8=False).plain.splitlines()
+    lines = legend(views, series_colors(runs, THEME), 38, 2, utf8=False).plain.splitlines()
     assert len(lines) == 2
     assert max(map(len, lines)) <= 38
     assert lines[-1].endswith(last)

@@ -6,15 +6,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from fake_runs import CONVNET, FINE_TUNING, FakeRun, curve, finished, training
+from fake_runs import CONVNET, FINE_TUNING, FakeRun, curve, finished, flowers, training
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import driven, until
 
 from workbench.paths import Workspace
+from workbench.render.canvas import Series
 from workbench.render.curves import training_curves
-from workbench.render.plot import PlotOptions, Series, epoch_at, plot
+from workbench.render.plot import PlotOptions, epoch_at, plot
 from workbench.render.runs import format_time_left, planned_epochs
 from workbench.runs.annotations import newest_note
 from workbench.runs.launch import stop_requested
@@ -106,7 +107,7 @@ async def test_a_training_run_in_eighty_columns(workspace: Workspace, run: FakeR
 
 async def test_the_footer_fits_in_eighty_columns(workspace: Workspace, run: FakeRun) -> None:
     async with watch(workspace) as (pilot, screen):
-        wanted = {"question_mark", "x", "q", "l", "c", "s", "z", "left", "N"}
+        wanted = {"question_mark", "x", "q", "l", "c", "s", "v", "left", "N"}
         await until(pilot, lambda: keys(screen) == wanted, str(wanted))
         assert screen.query_one(KeyLine).keys.cell_len <= 80
 
@@ -218,11 +219,10 @@ async def test_smoothing_scale_and_zoom(workspace: Workspace, run: FakeRun) -> N
         assert "smoothed 0.80" in shown(screen, "loss")
         assert shown(screen, "loss").split("\n")[2:] != raw.split("\n")[2:]
         for _ in range(5):
-            await pilot.press("plus")
+            await pilot.press("s", "m")
         assert "smoothed 0.95" in shown(screen, "loss")
-        for _ in range(25):
-            await pilot.press("minus")
-        assert "smoothed 0.00" in shown(screen, "loss")
+        await pilot.press("s", "r")
+        assert "smoothed 0.90" in shown(screen, "loss")
         await pilot.press("s", "s")
         assert shown(screen, "loss") == raw
         await pilot.press("s", "l")
@@ -567,3 +567,90 @@ def test_a_column_of_a_plot_is_the_epoch_drawn_in_it() -> None:
     assert epoch_at(column, series, 60, 10, options) == 2
     assert epoch_at(0, series, 60, 10, options) is None
     assert epoch_at(59, series, 60, 10, options) is None  # the name of the curve
+
+
+async def test_one_key_leads_through_three_views(workspace: Workspace) -> None:
+    flowers(workspace)
+    async with watch(workspace, "flowers-1") as (pilot, screen):
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        assert "░" not in shown(screen, "loss")
+        await pilot.press("v")
+        title, *rows = shown(screen, "loss").split("\n")
+        assert title == "loss  10th to 90th percentile of its steps"
+        assert any("░" in row for row in rows)
+        assert shown(screen, "accuracy") == ""
+        await pilot.press("left", "left")
+        values = curve(0, 19)["loss"]
+        expected = f"train {values:.4f}, steps {0.6 * values:.4f} to {1.5 * values + 0.05:.4f}, val"
+        assert expected in shown(screen, "loss")
+        await pilot.press("v")
+        table = shown(screen, "classes-text").split("\n")
+        assert table[1].split() == [
+            "first", "best", "18", "last", "epoch", "19", "0.40", "to", "1.00"
+        ]  # fmt: skip
+        assert [row.split()[:5] for row in table[2:4]] == [
+            ["tulip", "1.000", "0.775", "0.750", "0.775"],
+            ["dandelion", "0.675", "0.950", "0.950", "0.950"],
+        ]
+        (tulips,) = (row for row in table if row.startswith("tulip as"))
+        assert tulips.split() == ["tulip", "as", "daisy", "0", "9", "9", "+9"]
+        assert not screen.query_one("#lines").display
+        await pilot.press("v")
+        assert not screen.query_one("#side").display
+        assert "░" not in shown(screen, "loss")
+        assert shown(screen, "accuracy")
+
+
+async def test_a_wide_terminal_has_the_classes_beside_the_curves(workspace: Workspace) -> None:
+    flowers(workspace)
+    async with watch(workspace, "flowers-1", WIDE) as (pilot, screen):
+        await until(pilot, lambda: "tulip" in shown(screen, "classes-text"))
+        loss, accuracy = screen.query_one("#loss"), screen.query_one("#accuracy")
+        await until(pilot, lambda: loss.region.bottom <= accuracy.region.y)
+        await until(pilot, lambda: "tulip 0.750" in shown(screen, "below-classes"))
+        await pilot.resize_terminal(200, 50)
+        await until(pilot, lambda: loss.region.right <= accuracy.region.x)
+        await pilot.press("v", "v")
+        await until(pilot, lambda: "tulip 0.750" in shown(screen, "by-class"))
+        assert shown(screen, "below-classes") == ""
+        assert screen.query_one("#by-class").size.height > 20
+
+
+async def test_what_an_old_run_did_not_record_is_left_out(workspace: Workspace) -> None:
+    finished(workspace)
+    async with watch(workspace, "cats-dogs-11", WIDE) as (pilot, screen):
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        assert shown(screen, "classes-text") == ""
+        loss, accuracy = screen.query_one("#loss"), screen.query_one("#accuracy")
+        await until(pilot, lambda: loss.region.right <= accuracy.region.x)
+        await pilot.press("v")
+        title, *rows = shown(screen, "loss").split("\n")
+        assert title == "loss  the spread of its steps was not recorded"
+        assert not any("░" in row for row in rows)
+        await pilot.press("v")
+        expected = "How the classes fare was not recorded in this run."
+        assert shown(screen, "classes-text") == expected
+        assert not screen.query_one("#lines").display
+
+
+async def test_a_part_of_the_epochs_is_drawn(workspace: Workspace, run: FakeRun) -> None:
+    """Of 26 epochs in two stages, ten and sixteen."""
+
+    def axis(screen: TrainScreen) -> list[str]:
+        return shown(screen, "loss").split("\n")[-1].split()
+
+    async with watch(workspace) as (pilot, screen):
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        await pilot.press("plus")
+        assert axis(screen) == ["epoch", "4", "best", "12", "16"]
+        run.epochs(1, 17)
+        await until(pilot, lambda: axis(screen)[-1] == "17", "the newest epochs")
+        await pilot.press("left", "plus")  # around the newest one
+        assert axis(screen)[:2] == ["epoch", "11"]
+        await pilot.press(*["left"] * 8)
+        assert axis(screen)[:2] == ["epoch", "9"]
+        assert "epoch 9: " in shown(screen, "loss")
+        await pilot.press("minus", "minus")
+        assert axis(screen) == ["best", "12", "30"]
+        await pilot.press("equals_sign", "0")
+        assert axis(screen) == ["best", "12", "30"]

@@ -21,8 +21,9 @@ from workbench.analysis.thresholds import (
     threshold_metrics,
 )
 from workbench.messages import tr
+from workbench.render.canvas import Series
 from workbench.render.marks import stacked_bar
-from workbench.render.plot import PlotOptions, Series
+from workbench.render.plot import PlotOptions
 from workbench.text import safe_text
 
 RIGHT, WRONG, CHANCE, CURVE = "#5faf5f", "#d75f5f", "#808080", "#5fafd7"

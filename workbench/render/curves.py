@@ -9,7 +9,8 @@ from rich.text import Text
 from workbench.analysis.curves import BOOK_FACTOR, TrainingCurves, smooth
 from workbench.experiment.metrics import SHORT_TITLES, VALIDATION, monitored_score
 from workbench.messages import tr
-from workbench.render.plot import PlotOptions, Series, Values
+from workbench.render.canvas import Series, Values
+from workbench.render.plot import PlotOptions
 from workbench.render.runs import planned_epochs
 from workbench.runs.events import CrossValidated
 from workbench.runs.fields import whole
@@ -125,13 +126,25 @@ def plot_series(
     style: PlotStyle,
     colors: CurveColors,
     other: RunView | None = None,
+    band: bool = False,
 ) -> tuple[Series, ...]:
     """Return the curves of a plot: another run's validation, training, and validation on top.
 
     A score that is monitored is drawn with the accuracy.
+
+    Args:
+        view: the run.
+        metric: of the plot.
+        style: of the plots.
+        colors: of the curves.
+        other: another run.
+        band: whether the training loss has the spread of its steps behind it.
     """
     history = view.history
-    training = Series(tr("train"), (), colors.train, marker=".")
+    low, high = step_band(history) if band and metric == "loss" else ((), ())
+    training = Series(
+        tr("train"), (), colors.train, raw_color=colors.train_raw, marker=".", low=low, high=high
+    )
     validation = Series(tr("val"), (), colors.validation, marker="o")
     series = [
         _series(history, metric, style, training, colors.train_raw),
@@ -146,11 +159,49 @@ def plot_series(
     return tuple(one for one in series if one.newest is not None)
 
 
-def plot_options(view: RunView, style: PlotStyle, other: RunView | None = None) -> PlotOptions:
+def step_band(history: History) -> tuple[Values, Values]:
+    """Return the edges of the spread of step losses; ((), ()) if no epoch has one."""
+    spreads = [row.step_losses for row in history.epochs]
+    if not any(spreads):
+        return (), ()
+    low = tuple(one.low if one else None for one in spreads)
+    return low, tuple(one.high if one else None for one in spreads)
+
+
+def plot_options(
+    view: RunView,
+    style: PlotStyle,
+    other: RunView | None = None,
+    window: tuple[int, int] | None = None,
+) -> PlotOptions:
     """Return axis, stage borders and best epoch; epochs are numbered within their stage.
 
     The axis also has room for all epochs of another run.
+
+    Args:
+        view: the run.
+        style: of the plots.
+        other: another run.
+        window: first and last epoch to draw, both finished; None for all.
     """
+    options = _whole_axis(view, style, other)
+    if window is None:
+        return options
+    first, last = window
+    rows = view.history.epochs
+    borders = tuple(one for one in options.borders if first < one[0] <= last)
+    name = tr("epoch {epoch}", epoch=rows[first - 1].epoch)
+    return replace(
+        options,
+        epochs=last,
+        borders=((first, name), *borders),
+        end_name=str(rows[last - 1].epoch),
+        window=window,
+    )
+
+
+def _whole_axis(view: RunView, style: PlotStyle, other: RunView | None) -> PlotOptions:
+    """Return the options of a plot of all epochs."""
     history = view.history
     starts, best = stage_starts(history), history.best
     shown, planned = epochs_shown(view)
@@ -183,6 +234,7 @@ def _series(
 ) -> Series:
     """Return the series with the values of a column of the history, smoothed if wanted."""
     plain = replace(series, values=tuple(getattr(row, name) for row in history.epochs))
+    raw_color = raw_color or series.raw_color
     if not style.smoothing:
         return plain
     smoothed = smooth(plain.values, style.factor, stage_starts(history))

@@ -10,7 +10,8 @@ from workbench.analysis.learning_curve import (
 )
 from workbench.bases.architectures import BASES
 from workbench.messages import tr
-from workbench.render.plot import PlotOptions, Series
+from workbench.render.canvas import Series
+from workbench.render.plot import PlotOptions
 from workbench.text import format_interval, plural, safe_text, table
 
 FIT, LIMIT, MEASURED = "#5fafd7", "#808080", "#d7875f"

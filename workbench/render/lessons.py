@@ -7,8 +7,9 @@ from rich.text import Text
 from workbench.lessons.catalogue import LESSONS, conclude, lesson_picture, lesson_table
 from workbench.lessons.lesson import BarPlot, CurvePlot, Lesson, LessonResults
 from workbench.messages import tr
+from workbench.render.canvas import Series
 from workbench.render.marks import bar
-from workbench.render.plot import PlotOptions, Series, plot
+from workbench.render.plot import PlotOptions, plot
 from workbench.text import (
     cell_width,
     fill_cells,

@@ -51,11 +51,25 @@ def sparkline(values: Sequence[float | None], width: int, utf8: bool = True) -> 
     known = [value for value in values if value is not None][-width:]
     if not known:
         return ""
-    levels = _LEVELS if utf8 else _ASCII_LEVELS
-    middle, span = (min(known) + max(known)) / 2, max(max(known) - min(known), MIN_SPAN)
-    top = len(levels) - 1
-    # Rounded, because binary fractions of decimal numbers would move a middle to either side.
-    return "".join(levels[round(round((v - middle) / span + 0.5, 6) * top)] for v in known)
+    return levels(known, min(known), max(known), utf8)
+
+
+def levels(values: Sequence[float | None], low: float, high: float, utf8: bool = True) -> str:
+    """Return accuracies as levels from `low` to `high`, a blank for one that is unknown.
+
+    A range below `MIN_SPAN` is widened around its middle.
+    """
+    signs = _LEVELS if utf8 else _ASCII_LEVELS
+    middle, span = (low + high) / 2, max(high - low, MIN_SPAN)
+    top = len(signs) - 1
+
+    def level(value: float | None) -> str:
+        if value is None:
+            return " "
+        # Rounded, because binary fractions of decimal numbers would move a middle to either side.
+        return signs[round(round((value - middle) / span + 0.5, 6) * top)]
+
+    return "".join(map(level, values))
 
 
 def bar(share: float, width: int, utf8: bool = True) -> str:

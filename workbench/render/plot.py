@@ -5,71 +5,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-import plotext
 from rich.cells import cell_len
-from rich.style import Style
 from rich.text import Text
 
 from workbench.messages import tr
+from workbench.render.canvas import Cell, Frame, Row, Series, Values, draw_curves
 from workbench.text import safe_text
 
 MIN_CANVAS = 16  # cells; a narrower one has no labels at its right side
 MIDDLE_TICK_ROWS = 7  # from which there is a tick between the highest and the lowest
 MAX_VALUE = 1e100  # beyond it, arithmetic would overflow; no training has such values
 QUIET = "dim"
-
-Values = tuple[float | None, ...]
-Point = tuple[float, float]
-Cell = tuple[str, Style | str]
-Row = list[Cell]
-
-
-@dataclass(frozen=True)
-class Series:
-    """A curve: a value for each epoch, None where there is none.
-
-    Attributes:
-        name: label beside its last point.
-        color: `#rrggbb`.
-        raw: the values before smoothing, drawn as dots of `raw_color` behind them.
-        last: number beside the name; None for the newest value.
-        marker: one character, for terminals without braille.
-    """
-
-    name: str
-    values: Values
-    color: str
-    raw: Values = ()
-    raw_color: str = "#808080"
-    last: float | None = None
-    marker: str = "*"
-
-    @property
-    def newest(self) -> float | None:
-        """The last finite value."""
-        return next((v for v in reversed(self.values) if v is not None and math.isfinite(v)), None)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The canvas: cells, and the values at its edges (their logarithms on a log axis)."""
-
-    columns: int
-    rows: int
-    epochs: int
-    low: float
-    high: float
-
-    def column(self, epoch: float) -> int:
-        """Return the column of an epoch, from the left."""
-        column = (epoch - 1) / max(self.epochs - 1, 1) * (self.columns - 1)
-        return min(max(round(column), 0), self.columns - 1)
-
-    def row(self, value: float) -> int:
-        """Return the row of a value, from the top."""
-        share = (value - self.low) / (self.high - self.low)
-        dot = round(share * (4 * self.rows - 1))  # a braille cell has four rows of dots
-        return min(max(self.rows - 1 - dot // 4, 0), self.rows - 1)
 
 
 @dataclass(frozen=True)
@@ -86,6 +32,7 @@ class PlotOptions:
         utf8: False for ASCII.
         empty: text if there are no points.
         cursor: number of the epoch whose values are read off; None for no cursor.
+        window: first and last epoch that are drawn; None for all up to `epochs`.
     """
 
     epochs: int = 1
@@ -97,6 +44,7 @@ class PlotOptions:
     utf8: bool = True
     empty: str = tr("no finished epoch yet")
     cursor: int | None = None
+    window: tuple[int, int] | None = None
 
 
 def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions) -> Text:
@@ -106,8 +54,8 @@ def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions
     """
     if width < 12 or height < 4:
         return Text("")
-    shown = [_scaled(one, options.log) for one in series]
-    known = [v for one in shown for v in (*one.values, *one.raw) if v is not None]
+    series = _visible(series, options)
+    shown, known = _drawn(series, options)
     rows = height - 2
     if not known:
         return _join([*_empty(width, rows, options), *_below(0, width, None, options)])
@@ -143,7 +91,8 @@ def _arrange(
     right = max((cell_len(name) + 1 for value, name, _ in names if value is not None), default=0)
     if width - left - 1 - right < MIN_CANVAS:
         right = 0
-    frame = Frame(max(width - left - 1 - right, 2), rows, _last_epoch(shown, options), low, high)
+    first, last = options.window or (1, _last_epoch(shown, options))
+    frame = Frame(max(width - left - 1 - right, 2), rows, last, low, high, first)
     return frame, left, right, ticks, names
 
 
@@ -151,15 +100,42 @@ def epoch_at(
     x: int, series: Sequence[Series], width: int, height: int, options: PlotOptions
 ) -> int | None:
     """Return the epoch that is drawn in a column of a plot; None beside its canvas."""
-    shown = [_scaled(one, options.log) for one in series]
-    known = [v for one in shown for v in (*one.values, *one.raw) if v is not None]
+    series = _visible(series, options)
+    shown, known = _drawn(series, options)
     if width < 12 or height < 4 or not known:
         return None
     frame, left, *_ = _arrange(series, shown, known, width, height - 2, options)
     column = x - left - 1
     if not 0 <= column < frame.columns:
         return None
-    return min(range(1, frame.epochs + 1), key=lambda epoch: abs(frame.column(epoch) - column))
+    return min(
+        range(frame.first, frame.epochs + 1), key=lambda epoch: abs(frame.column(epoch) - column)
+    )
+
+
+def _visible(series: Sequence[Series], options: PlotOptions) -> list[Series]:
+    """Return the curves without what lies outside of the window."""
+    if options.window is None:
+        return list(series)
+    first, last = options.window
+
+    def cut(values: Values) -> Values:
+        kept = values[first - 1 : last]
+        return (None,) * min(first - 1, len(values)) + kept
+
+    found = []
+    for one in series:
+        values, raw, low, high = map(cut, (one.values, one.raw, one.low, one.high))
+        whole = replace(one, values=values, raw=raw, low=low, high=high, last=None)
+        found.append(replace(whole, last=replace(whole, values=whole.raw or whole.values).newest))
+    return [one for one in found if one.newest is not None]
+
+
+def _drawn(series: Sequence[Series], options: PlotOptions) -> tuple[list[Series], list[float]]:
+    """Return the curves as they are drawn, and all their values that are known."""
+    shown = [_scaled(one, options.log) for one in series]
+    values = (v for one in shown for v in (*one.values, *one.raw, *one.low, *one.high))
+    return shown, [v for v in values if v is not None]
 
 
 def _scaled(series: Series, log: bool) -> Series:
@@ -177,6 +153,8 @@ def _scaled(series: Series, log: bool) -> Series:
         name=safe_text(series.name, 16),
         values=tuple(map(scale, series.values)),
         raw=tuple(map(scale, series.raw)),
+        low=tuple(map(scale, series.low)),
+        high=tuple(map(scale, series.high)),
     )
 
 
@@ -216,7 +194,7 @@ def _ticks(low: float, high: float, rows: int, log: bool) -> dict[int, str]:
 def _mark_borders(canvas: list[Row], frame: Frame, options: PlotOptions) -> None:
     """Draw a dotted line where a stage begins, behind the curves."""
     for first, _ in options.borders:
-        if first > 1:
+        if frame.first < first <= frame.epochs:
             column = frame.column(first - 0.5)
             for cells in canvas:
                 if cells[column][0] == " ":
@@ -225,7 +203,7 @@ def _mark_borders(canvas: list[Row], frame: Frame, options: PlotOptions) -> None
 
 def _mark_cursor(canvas: list[Row], frame: Frame, options: PlotOptions) -> None:
     """Draw a line where values are read off, behind the curves."""
-    if options.cursor is not None and options.cursor <= frame.epochs:
+    if options.cursor is not None and frame.first <= options.cursor <= frame.epochs:
         column = frame.column(options.cursor)
         for cells in canvas:
             if cells[column][0] in (" ", "┆", ":"):
@@ -251,10 +229,11 @@ def _below(left: int, width: int, frame: Frame | None, options: PlotOptions) -> 
         return [[("", "")], [("", "")]]
     axis: Row = [(line, QUIET)] * frame.columns
     for first, _ in options.borders:
-        if first > 1:
+        if frame.first < first <= frame.epochs:
             axis[frame.column(first - 0.5)] = (border, QUIET)
-    if options.best is not None:
-        axis[frame.column(options.best)] = (top, "bold")
+    best = options.best
+    if best is not None and frame.first <= best <= frame.epochs:
+        axis[frame.column(best)] = (top, "bold")
     names = _names(frame, width - left - 1, options)
     return [[(" " * left + corner, QUIET), *axis], [(" " * (left + 1), ""), (names, QUIET)]]
 
@@ -273,13 +252,20 @@ def _names(frame: Frame, room: int, options: PlotOptions) -> str:
             for cell in around:
                 taken[cell] = True
 
-    if options.best is not None:
-        put(options.best_name, frame.column(options.best) - len(options.best_name) // 2)
+    for first, name in options.borders:
+        if options.window and first == frame.first:  # where else it begins, nothing says
+            put(name, 0)
+    best = options.best
+    if best is not None and frame.first <= best <= frame.epochs:
+        put(options.best_name, frame.column(best) - len(options.best_name) // 2)
     end, free = frame.columns - len(options.end_name), len("".join(line).rstrip()) + 2
     # A little beyond the end of the axis if the best epoch's label is in the way.
     put(options.end_name, max(end, free) if free < frame.columns else end)
     for first, name in options.borders:
-        put(name, frame.column(first - 0.5) if first > 1 else 0)
+        if first == 1 and not options.window:
+            put(name, 0)
+        elif frame.first < first <= frame.epochs:
+            put(name, frame.column(first - 0.5))
     return "".join(line).rstrip()
 
 
@@ -303,73 +289,3 @@ def _join(lines: Sequence[Row]) -> Text:
 def _runs(line: Row) -> Iterator[Cell]:
     for style, cells in groupby(line, key=lambda cell: cell[1]):
         yield "".join(character for character, _ in cells), style
-
-
-# The canvas: curves without axes as rows of cells, drawn by plotext
-
-
-def draw_curves(series: Sequence[Series], frame: Frame, utf8: bool) -> list[Row]:
-    """Draw the curves with plotext; all rows have the same width."""
-    plotext.clear_figure()  # plotext has one figure for the whole process
-    plotext.limit_size(False, False)
-    plotext.plotsize(frame.columns, frame.rows)
-    plotext.theme("clear")
-    plotext.frame(False)
-    plotext.xticks([])
-    plotext.yticks([])
-    plotext.xlim(1, frame.epochs)
-    plotext.ylim(frame.low, frame.high)
-    dots = frame.columns * (2 if utf8 else 1)
-    for one in series:
-        if one.raw:
-            points = [p for stretch in _stretches(one.raw) for p in _thinned(stretch, dots)]
-            _draw(plotext.scatter, points, "braille" if utf8 else ".", one.raw_color)
-        for stretch in _stretches(one.values):
-            points = _thinned(stretch, dots)
-            draw = plotext.plot if len(points) > 1 else plotext.scatter
-            _draw(draw, points, "braille" if utf8 else one.marker, one.color)
-    drawn = Text.from_ansi(plotext.build()).split("\n")
-    plotext.clear_figure()
-    return [_cells(line, frame.columns) for line in list(drawn)[: frame.rows]]
-
-
-def _draw(draw: object, points: Sequence[Point], marker: str, color: str) -> None:
-    if points:
-        red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-        xs, ys = [x for x, _ in points], [y for _, y in points]
-        assert callable(draw)
-        draw(xs, ys, marker=marker, color=(red, green, blue))
-
-
-def _stretches(values: Values) -> Iterator[list[Point]]:
-    """Yield points without a gap between them; x is the number of the epoch."""
-    stretch: list[Point] = []
-    for number, value in enumerate(values, start=1):
-        if value is not None:
-            stretch.append((float(number), value))
-        elif stretch:
-            yield stretch
-            stretch = []
-    if stretch:
-        yield stretch
-
-
-def _thinned(points: list[Point], dots: int) -> list[Point]:
-    """Keep at most about two points for each of `dots` columns: their lowest and highest."""
-    if len(points) <= 2 * dots:
-        return points
-    kept = [points[0]]
-    for part in range(dots):
-        bucket = points[part * len(points) // dots : (part + 1) * len(points) // dots]
-        ends = {min(bucket, key=lambda p: p[1]), max(bucket, key=lambda p: p[1])}
-        kept += sorted(ends)
-    return [*kept, points[-1]]
-
-
-def _cells(line: Text, columns: int) -> Row:
-    """Return a line as cells of one character, padded to `columns`."""
-    cells: Row = [(character, "") for character in line.plain[:columns]]
-    for span in line.spans:
-        for at in range(span.start, min(span.end, len(cells))):
-            cells[at] = (cells[at][0], span.style)
-    return cells + [(" ", "")] * (columns - len(cells))

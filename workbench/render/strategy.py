@@ -20,7 +20,8 @@ from workbench.experiment.toml import apply_settings, field_at
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr, tr_kept
 from workbench.render.bases import base_choices, describe_base
-from workbench.render.plot import PlotOptions, Series
+from workbench.render.canvas import Series
+from workbench.render.plot import PlotOptions
 from workbench.runs.results import reference_images
 from workbench.text import cut_cells, format_bytes, format_seconds, pad_cells, plural, safe_text
 

@@ -21,6 +21,7 @@ from workbench.runs.fields import (
     Fields,
     Flag,
     Interval,
+    Matrix,
     Number,
     Numbers,
     Position,
@@ -355,6 +356,42 @@ class StepProgress(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepSpread(Fields):
+    """How the losses of the training steps of an epoch spread, each the mean of its batch.
+
+    Of an epoch of very many steps they are those of every second step, every fourth, and so on.
+
+    Attributes:
+        low: 10th percentile.
+        median: 50th percentile.
+        high: 90th percentile.
+    """
+
+    low: Number = None
+    median: Number = None
+    high: Number = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationConfusion(Fields):
+    """How the validation images of each label were classified, after an epoch.
+
+    Labels are numbers from 0, in the order of `labels` of `data_ready`. The size is bounded: up to
+    20 labels have `counts`, more labels the other two.
+
+    Attributes:
+        counts: numbers of images, true labels in rows, predicted ones in columns.
+        pairs: at most 30 of [true label, predicted one, number of images], the most images first.
+        recalls: share of the images of each label that is right, null without images; [] for more
+            than 500 labels.
+    """
+
+    counts: Matrix = ()
+    pairs: Matrix = ()
+    recalls: Numbers = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class EpochFinished(Event):
     """An epoch ended.
 
@@ -369,6 +406,10 @@ class EpochFinished(Event):
         val_balanced_accuracy: mean recall of the labels.
         val_top5_accuracy: how often the label is among the five most probable.
         val_auc: area under the ROC curve, of several labels the mean of each against the rest.
+        val_confusion: which labels were taken for which; null without validation images, in a
+            linear probe, and in older logs.
+        step_losses: spread of the losses of its training steps; null if there were fewer than 5,
+            if the batch became smaller on the way, and in older logs.
         learning_rate: of its first step.
         seconds: with validation.
         best: whether it is the best so far by the metric that the stage monitors.
@@ -385,6 +426,8 @@ class EpochFinished(Event):
     val_balanced_accuracy: Number = None
     val_top5_accuracy: Number = None
     val_auc: Number = None
+    val_confusion: Annotated[ValidationConfusion | None, part(ValidationConfusion)] = None
+    step_losses: Annotated[StepSpread | None, part(StepSpread)] = None
     learning_rate: Number = None
     seconds: Number = None
     best: Flag = False

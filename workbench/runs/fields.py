@@ -96,6 +96,18 @@ def _interval(value: Any) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
+def _matrix(value: Any) -> tuple[tuple[int, ...], ...]:
+    rows = items(value)
+    for row in rows:  # of hundreds of numbers, in a log of many epochs: no call for each
+        if (
+            not isinstance(row, list | tuple)
+            or set(map(type, row)) - {int}
+            or min(row, default=0) < 0
+        ):
+            return ()
+    return tuple(map(tuple, rows))
+
+
 def each(read: Callable[[Any], Any]) -> Reads:
     """Read a list by its items; what is no list is empty."""
     return Reads(lambda value: tuple(map(read, items(value))))
@@ -111,6 +123,7 @@ TextOrNone = Annotated[str | None, Reads(lambda value: None if value is None els
 Texts = Annotated[tuple[str, ...], each(text)]
 Counts = Annotated[dict[str, int], Reads(_counts)]
 Shape = Annotated[tuple[int, ...], each(_count)]
+Matrix = Annotated[tuple[tuple[int, ...], ...], Reads(_matrix)]
 Numbers = Annotated[tuple[float | None, ...], each(number)]
 Interval = Annotated[tuple[float, float] | None, Reads(_interval)]
 

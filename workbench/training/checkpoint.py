@@ -20,6 +20,7 @@ from workbench.files import atomic_file
 from workbench.messages import tr
 from workbench.runs.fields import Position
 from workbench.text import safe_text
+from workbench.training.step_losses import StepLosses
 from workbench.training.trainer_state import RunningMetrics, TrainerState
 
 Arrays = dict[str, np.ndarray]
@@ -50,6 +51,7 @@ class Checkpoint:
         settings: the part of the spec that may change between sessions (see
             `experiment.resuming`), as it was; {} in old files.
         trainable: paths of the variables that trained; () in old files.
+        step_losses: of the epoch so far; None in old files.
     """
 
     position: Position
@@ -59,6 +61,7 @@ class Checkpoint:
     spec: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     trainable: tuple[str, ...] = ()
+    step_losses: StepLosses | None = None
 
     def position_for(self, batch_size: int) -> Position:
         """Return the position for steps of `batch_size` images, a divisor of the old batch size."""
@@ -236,6 +239,7 @@ def _read(path: Path, with_arrays: bool) -> Checkpoint:
         state["spec"],
         state.get("settings", {}),
         tuple(state.get("trainable", ())),
+        StepLosses.read(state.get("step_losses")),
     )
 
 
@@ -267,6 +271,7 @@ def _write(path: Path, checkpoint: Checkpoint, keep_old_as: Path | None = None) 
         "spec": checkpoint.spec,
         "settings": checkpoint.settings,
         "trainable": checkpoint.trainable,
+        "step_losses": checkpoint.step_losses and checkpoint.step_losses.as_dict(),
     }
     text = np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)
     with atomic_file(path) as temporary:

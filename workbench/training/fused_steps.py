@@ -22,7 +22,7 @@ from workbench.training.backend import active_backend, prepare_device, resolve_j
 from workbench.training.backends import CALL_LENGTHS, Arrays, Batch, Steps, Tensor
 from workbench.training.device_augment import augment_images
 from workbench.training.mixing import mix_inputs, mix_values
-from workbench.training.models import as_probabilities, loss_for, matches
+from workbench.training.models import as_probabilities, loss_for, matches, predicted_labels
 from workbench.training.optimizers import averages
 from workbench.training.pieces import Piece
 
@@ -36,7 +36,8 @@ class StepResults:
     After a loss that is not finite nothing was updated: the weights are those before its step.
 
     Attributes:
-        predictions: (`count` or more, b, outputs), of an evaluation that was asked for them.
+        predictions: of an evaluation that was asked for them: (`count` or more, b, outputs), or
+            the predicted labels (`count` or more, b).
     """
 
     count: int
@@ -56,6 +57,14 @@ class StepResults:
         """Predictions of all steps, float32 (`count` x b, classes)."""
         found = keras.ops.convert_to_numpy(self.predictions)[: self.count]
         return as_probabilities(found.reshape(-1, found.shape[-1]))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Predicted labels of all steps, int64 (`count` x b,)."""
+        if len(self.predictions.shape) == 3:
+            return self.probabilities.argmax(axis=1)
+        found = keras.ops.convert_to_numpy(self.predictions)[: self.count]
+        return found.ravel().astype(np.int64)
 
 
 class StepNetwork:
@@ -119,6 +128,19 @@ class StepNetwork:
                 )
             scaled = self.optimizer.scale_loss(loss)
         return scaled, loss, accuracy, predicted, [scope.get_current_value(v) for v in self.others]
+
+    def as_asked(self, predicted: Tensor, asked: Tensor) -> Tensor:
+        """Return predictions as a loop was asked for them: (b, outputs), or the labels (b,).
+
+        Args:
+            predicted: (b, outputs).
+            asked: zeros for all steps, (steps, b, outputs) or (steps, b).
+        """
+        return predicted if len(asked.shape) == 3 else self.labels(predicted)
+
+    def labels(self, predicted: Tensor) -> Tensor:
+        """Return the labels of predictions, float32 (b,)."""
+        return predicted_labels(predicted)
 
     def _measure(
         self, batch: Batch, y: Tensor, predicted: Tensor, weights: Sequence[Tensor], training: bool
@@ -185,8 +207,15 @@ class FusedSteps:
         steps = _padded_steps(piece, rates, seeds, mixes)
         return StepResults(len(piece), *self._train(arrays, steps, len(piece)))
 
-    def evaluate(self, piece: Piece, predict: bool = False) -> StepResults:
-        """Start steps of an evaluation, with their predictions if asked for."""
+    def evaluate(self, piece: Piece, predict: bool = False, classify: bool = False) -> StepResults:
+        """Start steps of an evaluation.
+
+        Args:
+            piece: inputs of the steps.
+            predict: whether the results have probabilities, and labels.
+            classify: whether they have labels; these take hardly any memory, so one length fits
+                all calls.
+        """
         seeds = np.zeros((1, len(self.network.dropouts), 2), np.int32)
         steps = _padded_steps(piece, np.zeros(1), seeds)
         arrays, count = Arrays(piece.x, self._targets), len(piece)
@@ -195,6 +224,8 @@ class FusedSteps:
             length = next(length for length in CALL_LENGTHS if length >= count)
             shape = length, piece.rows.shape[1], self.network.model.output_shape[-1]
             predictions.append(np.zeros(shape, np.float32))
+        elif classify:
+            predictions.append(np.zeros((CALL_LENGTHS[-1], piece.rows.shape[1]), np.float32))
         return StepResults(count, *self._evaluate(arrays, steps, count, predictions))
 
     def dropout_seeds(self, seed: int, positions: Sequence[Position]) -> np.ndarray:

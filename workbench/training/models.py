@@ -161,6 +161,16 @@ def matches(targets: Any, predicted: Any, classes: int) -> Any:
     return keras.metrics.sparse_categorical_accuracy(targets, predicted)
 
 
+def predicted_labels(outputs: Any) -> Any:
+    """Return float32 (b,), the numbers of the labels that outputs (b, outputs) stand for.
+
+    Floats, because TensorFlow keeps integers of a GPU's loop on the host.
+    """
+    if outputs.shape[-1] == 1:
+        return keras.ops.cast(outputs[:, 0] > 0.5, "float32")
+    return keras.ops.cast(keras.ops.argmax(outputs, axis=-1), "float32")
+
+
 def as_probabilities(outputs: np.ndarray) -> np.ndarray:
     """Return probabilities (n, classes) of a model's outputs: a sigmoid becomes two columns."""
     return np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs

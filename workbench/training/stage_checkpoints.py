@@ -21,6 +21,7 @@ from workbench.text import safe_text
 from workbench.training.checkpoint import Arrays, Checkpoint, NotFinite
 from workbench.training.context import TrainingContext
 from workbench.training.optimizers import averages
+from workbench.training.step_losses import StepLosses
 from workbench.training.trainer_state import RunningMetrics, TrainerState, diverged
 
 CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off
@@ -55,7 +56,13 @@ class StageCheckpoints:
         """True if training lasted so long since the last checkpoint that it needs another one."""
         return time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
 
-    def save(self, position: Position, state: TrainerState, metrics: RunningMetrics) -> None:
+    def save(
+        self,
+        position: Position,
+        state: TrainerState,
+        metrics: RunningMetrics,
+        step_losses: StepLosses | None = None,
+    ) -> None:
         """Save everything that resuming at a position needs."""
         spec = self.context.spec
         checkpoint = Checkpoint(
@@ -66,6 +73,7 @@ class StageCheckpoints:
             training_fingerprint(spec),
             resume_settings(spec),
             trainable_paths(self.model),
+            step_losses,
         )
         try:
             self.files.save_last(checkpoint)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workbench.analysis.scores import measure_score
 from workbench.experiment.metrics import VALIDATION, monitored_score
 from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.messages import tr
@@ -25,7 +24,6 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.training.backend import active_backend, resolve_jit
-from workbench.training.backends import CALL_LENGTHS
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
 from workbench.training.data import epoch_order
@@ -43,6 +41,7 @@ from workbench.training.stage_events import (
     describe_stage,
 )
 from workbench.training.stage_inputs import split_network
+from workbench.training.step_losses import StepLosses
 from workbench.training.trainer_state import (
     OutOfTime,
     RunningMetrics,
@@ -52,8 +51,7 @@ from workbench.training.trainer_state import (
     has_exploded,
     nothing_learned,
 )
-
-PREDICTION_BYTES = 64 << 20  # of a call of validation steps
+from workbench.training.validation import Predictions
 
 
 class ComingSteps(NamedTuple):
@@ -76,6 +74,7 @@ class StageTrainer:
         steps: of an epoch.
         state: early stopping, best epoch and schedule, up to the last whole epoch.
         metrics: training metrics of the epoch so far.
+        step_losses: of the epoch so far; None if some of its steps are unknown.
         epoch_seconds: of the last whole epoch, before it the estimate; 0 if unknown.
     """
 
@@ -94,6 +93,7 @@ class StageTrainer:
         self.lengths = CallLength(), CallLength()  # of training and validation
         self.state = TrainerState()
         self.metrics = RunningMetrics()
+        self.step_losses: StepLosses | None = StepLosses()
         self.times = StepTimes()
         self.checkpoints = StageCheckpoints(context, stage, self.model)
         self.report = ProgressReporter(context.emit, stage)
@@ -191,13 +191,14 @@ class StageTrainer:
                 learning_rate=learning_rate,
                 seconds=seconds,
                 best=is_best,
+                step_losses=self.step_losses.spread() if self.step_losses else None,
                 **validation,
             )
         )
         if from_start and not makes_features:
             self.check_estimate(epoch, seconds, self.times)
         self.epoch_seconds = seconds - self.times.compile_seconds
-        self.metrics = RunningMetrics()
+        self.metrics, self.step_losses = RunningMetrics(), StepLosses()
         following = Position(stage.index, epoch + 1)
         self._save(following)
         return following
@@ -242,47 +243,38 @@ class StageTrainer:
         if not math.isfinite(log["loss"]):
             raise diverged(stage, position, tr("the loss is {loss}", loss=log["loss"]))
         self.metrics = self.metrics.plus(log, images)
+        if self.step_losses is not None:
+            self.step_losses.add(log["loss"])
         if has_exploded(self.metrics, position.step + 1, self.data.classes):
             mean = self.metrics.means()["loss"]
             raise diverged(stage, position, tr("the loss has exploded to {mean:.3g}", mean=mean))
 
     def _validate(self, position: Position) -> dict[str, Any]:
-        """Return val_loss, val_accuracy and the monitored score, if it is one, at a position.
+        """Measure the validation images at a position.
 
         Returns:
-            By their names in `EpochFinished`; empty without validation images. A score of
-            probabilities that are not finite is NaN.
+            val_loss, val_accuracy, and what `Predictions` finds, by their names in
+            `EpochFinished`; empty without validation images.
         """
         rows, length = self.data.rows["validation"], self.lengths[1]
         if not len(rows):
             return {}
-        score = monitored_score(self.stage.monitor)
-        most = self._most_predicted_steps() if score else CALL_LENGTHS[-1]
-        metrics, step, steps = RunningMetrics(), 0, math.ceil(len(rows) / self.spec.batch_size)
-        predicted, labels = [], []
-        with self.inputs.validation(self.spec.batch_size) as take:
-            while piece := take(min(length.steps, most)):
+        score, batch_size = monitored_score(self.stage.monitor), self.spec.batch_size
+        predictions = Predictions(self.data.labels, self.data.classes, score, batch_size)
+        metrics, step, steps = RunningMetrics(), 0, math.ceil(len(rows) / batch_size)
+        with self.inputs.validation(batch_size) as take:
+            while piece := take(min(length.steps, predictions.most_steps)):
                 self._stop_or_save(position)
                 with self.times.validation.steps(len(piece), length):
-                    results = self.fused.evaluate(piece, predict=bool(score))
+                    results = predictions.start(self.fused, piece)
                     logs = list(results)
                 for log in logs:
                     metrics = metrics.plus(log, piece.rows.shape[1])
-                if score:
-                    predicted.append(results.probabilities)
-                    labels.append(self.data.labels[piece.rows.ravel()])
+                predictions.add(results, piece)
                 step += len(piece)
                 self.report(position.epoch, step, steps, metrics)
         found = {f"{VALIDATION}{name}": value for name, value in metrics.means().items()}
-        if score:
-            value = measure_score(score, np.concatenate(labels), np.concatenate(predicted))
-            found[self.stage.monitor] = math.nan if value is None else value
-        return found
-
-    def _most_predicted_steps(self) -> int:
-        """Return the steps of a call whose predictions do not take much memory."""
-        outputs = self.spec.batch_size * self.data.classes
-        return max(PREDICTION_BYTES // (4 * outputs), 1)
+        return {**found, **predictions.measure()}
 
     def compile(self) -> bool:
         """Set which layers train and compile; return whether XLA compiles."""
@@ -325,6 +317,9 @@ class StageTrainer:
         self.checkpoints.resume(checkpoint)
         self.state, self.metrics = checkpoint.state, checkpoint.metrics
         position = checkpoint.position_for(self.spec.batch_size)
+        if position.step:  # losses of smaller batches spread more widely
+            same = checkpoint.settings.get("batch_size") == self.spec.batch_size
+            self.step_losses = checkpoint.step_losses if same else None
         return Position(self.stage.index, position.epoch, min(position.step, self.steps))
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -355,7 +350,7 @@ class StageTrainer:
             self._save(position)
 
     def _save(self, position: Position) -> None:
-        self.checkpoints.save(position, self.state, self.metrics)
+        self.checkpoints.save(position, self.state, self.metrics, self.step_losses)
 
     def _check_layers(self, epoch: int, freeze_check: FreezeCheck) -> None:
         """Compare the weights with those that the stage started with."""

@@ -78,10 +78,10 @@ MEANINGS: Mapping[str, tuple[str, Set[str]]] = {
     "w": (tr("measure"), {"measure"}),
     "W": (tr("weights from a file"), {"weights"}),
     "z": (tr("zoom"), {"zoom", "style"}),
-    "plus": (tr("more"), {"style", "step"}),
-    "equals_sign": (tr("more"), {"step"}),  # the plus key without shift
-    "minus": (tr("less"), {"style", "step"}),
-    "0": (tr("all off"), {"off"}),
+    "plus": (tr("more"), {"step", "window"}),
+    "equals_sign": (tr("more"), {"step", "window"}),  # the plus key without shift
+    "minus": (tr("less"), {"step", "window"}),
+    "0": (tr("all off"), {"off", "window"}),
     **{
         str(number): (tr("take a piece of advice"), {"take_advice", "choose"})
         for number in (7, 8, 9)

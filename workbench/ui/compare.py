@@ -1,13 +1,12 @@
 """Compare runs: side by side, and their validation curves in one plot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.color import Color
 from textual.containers import Container, ScrollableContainer
 from textual.message import Message
 from textual.widgets import Static
@@ -21,13 +20,11 @@ from workbench.render.curves import Metric, curve_options, legend, run_series
 from workbench.runs.watch import Runs
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.base import WorkbenchScreen
-from workbench.ui.widgets.lines import LinePlot
+from workbench.ui.widgets.lines import LinePlot, series_colors
 
 BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
 METRICS: tuple[Metric, ...] = ("accuracy", "loss")
 ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("accuracy",), ("loss",))
-# Names of the theme's colors; repeated after the last one.
-COLORS = ("primary", "warning", "success", "error", "accent", "foreground", "secondary")
 LEGEND_SHARE = 6  # rows of the terminal for each row of the legend
 
 
@@ -182,7 +179,7 @@ class CompareCurvesScreen(WorkbenchScreen):
         if not self.is_mounted:
             return
         views = {name: self.workbench.find_run(name) for name in self._names}
-        colors = run_colors(len(views), self.app.theme_variables)
+        colors = series_colors(len(views), self.app.theme_variables)
         utf8, size = self.workbench.utf8, self.app.size
         options = curve_options(views, utf8)
         for metric in METRICS:
@@ -192,13 +189,3 @@ class CompareCurvesScreen(WorkbenchScreen):
             plot.show(Text(tr("validation {metric}", metric=metric), "bold"), series, options)
         rows = max(size.height // LEGEND_SHARE, 2)
         self.query_one("#legend", Static).update(legend(views, colors, size.width - 2, rows, utf8))
-
-
-def run_colors(runs: int, theme: Mapping[str, str]) -> list[str]:
-    """Return a color for each run, as `#rrggbb`.
-
-    Args:
-        runs: their number.
-        theme: the variables of the app's theme.
-    """
-    return [Color.parse(theme[COLORS[at % len(COLORS)]]).hex6 for at in range(runs)]

@@ -182,7 +182,8 @@ class CompiledSteps(Protocol):
             steps: what each step takes.
             count: number of steps.
             predictions: zeros, float32 (`count` or more, b, outputs), for an evaluation whose
-                predictions are needed; else none.
+                predictions are needed, or (`count` or more, b) if their labels are enough; else
+                none.
 
         Returns:
             Loss and accuracy of each step, float32 (longest call,), and the predictions in the

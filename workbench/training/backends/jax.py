@@ -129,8 +129,10 @@ def _in_one_loop(step: Any) -> Any:
             at, values, finite, *series = carried
             part = jax.tree.map(lambda array: array[at], steps)
             values, finite, *found = step(values, finite, arrays, part)
-            # Predictions come last, and may not be needed.
-            series = [one.at[at].set(new) for one, new in zip(series, found, strict=False)]
+            series = [
+                one.at[at].set(new)
+                for one, new in zip(series, _asked(found, predictions), strict=True)
+            ]
             return at + 1, values, finite, *series
 
         def more(carried: tuple[Any, ...]) -> Any:
@@ -158,10 +160,15 @@ def _step_by_step(step: Any, start: jax.Array) -> Any:
         for at in range(count):
             part = jax.tree.map(lambda array: array[at], steps)  # noqa: B023 - called at once
             values, finite, *found = step(values, finite, arrays, part)
-            series.append(found[: 2 + len(predictions)])
+            series.append(_asked(found, predictions))
         return values, *(np.array(one, np.float32) for one in zip(*series, strict=True))
 
     return take
+
+
+def _asked(found: Sequence[Any], predictions: Sequence[Any]) -> list[Any]:
+    """Return what a call is to return of a step: loss, accuracy, and predictions if needed."""
+    return [*found[:2], *(found[3 if one.ndim == 2 else 2] for one in predictions)]
 
 
 def _step(
@@ -179,7 +186,7 @@ def _step(
 
     Returns:
         The new values, whether this loss was finite too, loss, accuracy; of an evaluation the
-        predictions as well.
+        predictions and their labels as well.
     """
     optimizer = network.optimizer
     variables = [*network.trainable, *network.others, *optimizer.variables]
@@ -204,7 +211,7 @@ def _step(
         value_of = dict(zip(map(id, variables), values, strict=True))
         averages = [value_of[id(variable)] for variable in network.averages]
         _, (loss, accuracy, predicted, _) = loss_of(averages or values[:first])
-        return values, finite, loss, accuracy, predicted
+        return values, finite, loss, accuracy, predicted, network.labels(predicted)
     gradients, (loss, accuracy, _, others) = jax.grad(loss_of, has_aux=True)(values[:first])
     state = [
         part.rates if variable is optimizer.learning_rate else value

@@ -84,7 +84,7 @@ def place(array: Any) -> tf.Tensor:
 
 def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     """Compile a loop over steps; it updates the variables in place."""
-    loops: dict[tuple[tf.DType, int], Any] = {}
+    loops: dict[tuple[Any, ...], Any] = {}
     if training and _strategy:
         return _compile_mirrored(network, _strategy, jit)
 
@@ -92,7 +92,7 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
         arrays: Arrays, steps: Steps, count: int, predictions: Sequence[np.ndarray] = ()
     ) -> Sequence[tf.Tensor]:
         arrays = arrays._replace(x=tf.convert_to_tensor(arrays.x))
-        kind = arrays.x.dtype, len(predictions)
+        kind = arrays.x.dtype, *(one.ndim for one in predictions)
         if kind not in loops:
             loops[kind] = tf.function(
                 partial(_loop, network, training),
@@ -121,7 +121,7 @@ def _signature(
         tf.nest.map_structure(rows, arrays),
         of_steps._replace(places=batch, rows=batch, changes=changes),
         tf.TensorSpec((), tf.int32),
-        [tf.TensorSpec((None, None, one.shape[-1]), tf.float32) for one in predictions],
+        [tf.TensorSpec((None, None, *one.shape[2:]), tf.float32) for one in predictions],
     )
 
 
@@ -157,7 +157,8 @@ def _loop(
             finite = tf.math.is_finite(loss)
             update(network, gradients, others, finite)
         predictions = tuple(
-            tf.tensor_scatter_nd_update(one, [[at]], predicted[None]) for one in predictions
+            tf.tensor_scatter_nd_update(one, [[at]], network.as_asked(predicted, one)[None])
+            for one in predictions
         )
         return at + 1, finite, losses.write(at, loss), accuracies.write(at, accuracy), *predictions
 

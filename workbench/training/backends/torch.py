@@ -83,7 +83,7 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
                 )
             losses[at], accuracies[at] = float(loss), float(accuracy)
             for one in predictions:
-                one[at] = predicted.cpu().numpy()
+                one[at] = network.as_asked(predicted, one).cpu().numpy()
             if not training:
                 continue
             if not math.isfinite(losses[at]):

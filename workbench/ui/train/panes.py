@@ -1,169 +1,22 @@
-"""What fills the Train screen: the curves of a run; before and after them a text."""
+"""What the Train screen says before the curves of a run, and after them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal
 
 from rich.text import Text
-from textual.app import ComposeResult
-from textual.color import Color
-from textual.containers import Horizontal
 
-from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
 from workbench.experiment.facts import count_images
 from workbench.experiment.metrics import METRICS as TITLES
 from workbench.messages import tr
-from workbench.render.curves import (
-    CurveColors,
-    Metric,
-    PlotStyle,
-    plot_options,
-    plot_series,
-    probe_options,
-    probe_series,
-)
-from workbench.render.plot import Series
 from workbench.render.runs import format_deadline
-from workbench.runs.events import WAITING_PHASE, CrossValidated
+from workbench.runs.events import WAITING_PHASE
 from workbench.runs.history import monitored_scores
 from workbench.runs.slurm import resume_arguments
 from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
 from workbench.text import safe_lines, safe_text
 from workbench.ui.train.text import describe_strategy, track
-from workbench.ui.widgets.lines import LinePlot
 
-Change = Literal["smooth", "smoother", "rougher", "log", "zoom"]
-METRICS: tuple[Metric, ...] = ("loss", "accuracy")
-METRIC_TITLES = {"loss": tr("loss"), "accuracy": tr("accuracy")}
-ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("loss",), ("accuracy",))
 PRINTED_LINES = 6  # of a worker that ended without an event
-
-
-class CurvePlots(Horizontal):
-    """The two plots, or only one of them when zoomed.
-
-    Args:
-        utf8: whether the terminal has braille dots.
-    """
-
-    def __init__(self, utf8: bool, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
-        super().__init__(id=id)
-        self._plot_style = PlotStyle(utf8=utf8)
-        self._zoom = 0
-        self._cursor: int | None = None
-
-    def move_cursor(self, step: int, epochs: int) -> None:
-        """Move the cursor to the epoch before or after; past the last one it goes.
-
-        Args:
-            step: -1 or 1.
-            epochs: of the run so far.
-        """
-        if self._cursor is None:
-            self._cursor = epochs if step < 0 and epochs else (1 if epochs else None)
-            return
-        moved = max(self._cursor + step, 1)
-        self._cursor = moved if moved <= epochs else None
-
-    def place_cursor(self, epoch: int, epochs: int) -> None:
-        """Put the cursor on an epoch, or the nearest one that is finished."""
-        self._cursor = min(epoch, epochs) or None
-
-    def compose(self) -> ComposeResult:
-        """Yield a plot for each metric."""
-        for metric in METRICS:
-            yield LinePlot(id=metric)
-
-    @property
-    def settings(self) -> dict[str, tuple[str, Change]]:
-        """What can be switched: key, label, change."""
-        style = self._plot_style
-        return {
-            "s": (tr("Not smoothed") if style.smoothing else tr("Smoothed"), "smooth"),
-            "l": (tr("Linear scale") if style.log else tr("Log scale"), "log"),
-        }
-
-    def change(self, change: Change) -> None:
-        """Change the style of the curves, from the next `show` on."""
-        style = self._plot_style
-        if change == "zoom":  # both plots, then only the loss, then only the accuracy
-            self._zoom = (self._zoom + 1) % len(ZOOMS)
-        elif change == "log":
-            self._plot_style = replace(style, log=not style.log)
-        elif change == "smooth":
-            self._plot_style = replace(style, smoothing=not style.smoothing)
-        else:
-            step = FACTOR_STEP if change == "smoother" else -FACTOR_STEP
-            factor = min(max(round(style.factor + step, 2), 0.0), HIGHEST_FACTOR)
-            self._plot_style = replace(style, smoothing=True, factor=factor)
-
-    def show(self, view: RunView, other: RunView | None) -> None:
-        """Draw a run's curves.
-
-        Args:
-            view: the run.
-            other: a run whose validation curves are drawn behind them.
-        """
-        colors, style, probe = self._colors(), self._plot_style, view.history.probe
-        options = probe_options(probe, style) if probe else plot_options(view, style, other)
-        if not probe:
-            options = replace(options, cursor=self._cursor)
-        zoomed = ZOOMS[self._zoom]
-        for metric in METRICS:
-            plot = self.query_one(f"#{metric}", LinePlot)
-            plot.display = metric in zoomed
-            plot.set_class(len(zoomed) == 1, "-alone")
-            if metric in zoomed:
-                series = (
-                    probe_series(probe, metric, colors)
-                    if probe
-                    else plot_series(view, metric, style, colors, other)
-                )
-                title = self._title(metric, probe)
-                if not probe and self._cursor is not None:
-                    title.append_text(read_off(series, view, self._cursor))
-                plot.show(title, series, options)
-
-    def _title(self, metric: Metric, probe: CrossValidated | None) -> Text:
-        text = Text.assemble((METRIC_TITLES[metric], "bold"))
-        if probe:
-            text.append(tr(" over regularization"), style="dim")
-        if self._plot_style.log:
-            text.append(tr("  log scale"), style="dim")
-        if self._plot_style.smoothing and not probe:
-            text.append(tr("  smoothed {factor:.2f}", factor=self._plot_style.factor), style="dim")
-        return text
-
-    def _colors(self) -> CurveColors:
-        colors = self.app.theme_variables
-        background = Color.parse(colors["background"])
-
-        def mixed(name: str, share: float) -> str:
-            return background.blend(Color.parse(colors[name]), share).hex6
-
-        return CurveColors(
-            train=mixed("primary", 1.0),
-            validation=mixed("warning", 1.0),
-            train_raw=mixed("primary", 0.6),
-            validation_raw=mixed("warning", 0.6),
-            other=mixed("foreground", 0.6),
-            score=mixed("success", 1.0),
-        )
-
-
-def read_off(series: Sequence[Series], view: RunView, cursor: int) -> Text:
-    """Return the measured values of an epoch: "  epoch 7: train 0.412, val 0.388"."""
-    rows = view.history.epochs
-    epoch = rows[cursor - 1].epoch if cursor <= len(rows) else cursor
-    values = []
-    for one in series:
-        measured = one.raw or one.values
-        value = measured[cursor - 1] if cursor <= len(measured) else None
-        if value is not None:
-            values.append(f"{one.name} {value:.4f}")
-    text = tr("epoch {epoch}: {values}", epoch=epoch, values=", ".join(values) or "-")
-    return Text(f"  {text}")
 
 
 def format_gone(name: str, seen: bool) -> Text:

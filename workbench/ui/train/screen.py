@@ -7,7 +7,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 
 from workbench.analysis.curves import CurveAdvice, advise, advise_on_probe
@@ -23,7 +23,9 @@ from workbench.ui.dialogs import Choose, Prompt
 from workbench.ui.pick_run import PickRun
 from workbench.ui.run_actions import resume_run, stop_run
 from workbench.ui.train import text as train_text
-from workbench.ui.train.panes import Change, CurvePlots, format_gone, format_panel
+from workbench.ui.train.keys import TRAIN_KEYS
+from workbench.ui.train.panes import format_gone, format_panel
+from workbench.ui.train.plots import Change, CurvePlots
 from workbench.ui.train.text import gpu_line, host_line
 from workbench.ui.widgets.lines import LinePlot, Tail, TextLine
 
@@ -43,40 +45,16 @@ class TrainScreen(WorkbenchScreen):
         run: its name.
     """
 
-    CONCEPTS = ("overfitting", "validation", "smoothing", "deadline")
+    CONCEPTS = (
+        "overfitting",
+        "validation",
+        "step-noise",
+        "smoothing",
+        "confusion-matrix",
+        "deadline",
+    )
     CSS_PATH = "train.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "x", "stop", tr("Stop"), id="stop", tooltip=tr("save a checkpoint and end the training")
-        ),
-        Binding("r", "resume", tr("Resume"), id="resume"),
-        Binding("enter", "results", tr("Results"), id="results"),
-        Binding("q", "detach", tr("Detach"), id="detach", tooltip=tr("the run keeps running")),
-        Binding("q", "back", tr("Back"), id="train.back"),
-        Binding("escape", "detach", tr("Detach"), show=False, id="train.escape"),
-        Binding("escape", "back", tr("Back"), show=False, id="train.close"),
-        Binding("l", "layers", tr("Layers"), id="layers"),
-        Binding(
-            "c", "overlay", tr("Compare"), id="overlay", tooltip=tr("another run's curves behind")
-        ),
-        Binding("s", "settings", tr("Settings"), id="settings", tooltip=tr("smoothing, log scale")),
-        Binding("z", "style('zoom')", tr("Zoom"), id="zoom", tooltip=tr("loss or accuracy only")),
-        Binding(
-            "left",
-            "cursor(-1)",
-            tr("Read"),
-            key_display="←",
-            id="train.before",
-            priority=True,  # before the text that would scroll itself
-            tooltip=tr("values off the curves, epoch by epoch"),
-        ),
-        Binding("right", "cursor(1)", show=False, id="train.after", priority=True),
-        Binding("plus", "style('smoother')", tr("Smoother"), show=False, id="smoother"),
-        Binding("minus", "style('rougher')", tr("Rougher"), show=False, id="rougher"),
-        Binding(
-            "N", "note", tr("Note"), key_display="N", id="note", tooltip=tr("kept with the run")
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = TRAIN_KEYS
 
     def __init__(self, run: str) -> None:
         super().__init__()
@@ -252,7 +230,9 @@ class TrainScreen(WorkbenchScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer the keys that do something now."""
         view = self._view
-        if action in ("style", "settings", "overlay", "cursor"):
+        if action in ("next_view", "window") and view is not None and view.history.probe:
+            return False  # it has no epochs
+        if action in ("style", "settings", "overlay", "cursor", "next_view", "window"):
             return view is not None and bool(view.history.epochs)
         if action in ("stop", "detach"):
             return view is not None and view.running
@@ -315,6 +295,20 @@ class TrainScreen(WorkbenchScreen):
             self.query_one(CurvePlots).move_cursor(step, len(self._view.history.epochs))
             self._draw()
 
+    def action_window(self, step: int) -> None:
+        """Draw fewer epochs, more of them, or all."""
+        if self._view is not None:
+            self.query_one(CurvePlots).change_window(step, len(self._view.history.epochs))
+            self._draw()
+
+    def action_next_view(self) -> None:
+        """Change between curves, the loss with the spread of its steps, and classes."""
+        plots = self.query_one(CurvePlots)
+        plots.next_view()
+        self._draw()
+        if plots.view == "classes":  # for the keys that scroll
+            plots.query_one("#classes").focus(scroll_visible=False)
+
     @on(LinePlot.Read)
     def _read_off(self, event: LinePlot.Read) -> None:
         if self._view is not None:
@@ -330,7 +324,7 @@ class TrainScreen(WorkbenchScreen):
                 self.action_style(answers[key][1])
 
         labels = {key: label for key, (label, _) in answers.items()}
-        question = tr("Draw the curves how? + and - smooth more and less, z zooms.")
+        question = tr("Draw the curves how? + and - show fewer and more epochs, z one plot.")
         self.app.push_screen(Choose(question, labels), answered)
 
     def action_overlay(self) -> None:

@@ -1,16 +1,25 @@
 """Lines of text and plots of curves, drawn again only when they change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 from textual import events
+from textual.color import Color
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.render.plot import PlotOptions, Series, epoch_at, plot
+from workbench.render.canvas import Series
+from workbench.render.plot import PlotOptions, epoch_at, plot
 
 MIN_ROWS = 5  # title, two rows of canvas, axis, names
+# Names of the theme's colors; repeated after the last one.
+COLORS = ("primary", "warning", "success", "error", "accent", "foreground", "secondary")
+
+
+def series_colors(count: int, theme: Mapping[str, str]) -> list[str]:
+    """Return a color for each of so many curves, as `#rrggbb`, from the variables of a theme."""
+    return [Color.parse(theme[COLORS[at % len(COLORS)]]).hex6 for at in range(count)]
 
 
 class TextLine(Static):
