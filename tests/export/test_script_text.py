@@ -137,6 +137,13 @@ PROBES = {
         "training": {"class_weights": weights},
     }
     for solver, weights in (("ridge", "none"), ("logistic", "balanced"))
+} | {
+    "solved head": {
+        "data": DATA,
+        "base": {"name": "vgg16", "trainable": ["block5"]},
+        "model": {"strategy": "fine-tuning", "head": "average", "dense_units": []},
+        "training": {"head_start": "solved", "label_smoothing": 0.1, "monitor": "val_macro_f1"},
+    },
 }
 STANDARD = set(sys.stdlib_module_names) | {"importlib.util"}
 LABELS = [("dark", "light"), ("a", "b\"\n'''\u202e\udce9", "{x}", *(f"l{n}" for n in range(30)))]
@@ -173,6 +180,21 @@ def test_every_kind_is_laid_out_and_clean(tmp_path: Path) -> None:
                 text=True,
             )
             assert done.returncode == 0, done.stdout[:2000] + done.stderr
+
+
+def test_a_solved_head_is_solved_once_and_then_all_trains() -> None:
+    """On training images alone, and with labels that are one-hot for the smoothing."""
+    text = script(
+        parse_spec(PROBES["solved head"], "test"),
+        ScriptInputs(("a", "b", "c"), IMAGES[0]),
+    )
+    main = text[text.index("def main()") :]
+    assert [
+        main.count(call) for call in ("    solve(model, images", "    train(model, images")
+    ] == [1, 1]
+    assert main.index("    solve(") < main.index("    train(")
+    assert 'fitted = ["train"]' in text
+    assert "numbers.argmax(axis=1)" in text
 
 
 FOLDER = "the folder that contains the paths of the CSV"

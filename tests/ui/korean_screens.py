@@ -13,7 +13,9 @@ from test_snapshots import UPDATE, _fake_machine, clock, compare, draft, show, w
 from textual.app import SystemCommand
 
 from workbench.app.draft import Draft
+from workbench.app.relabel import Relabeling
 from workbench.content.concepts import CONCEPTS
+from workbench.runs.folder import RunFolder
 from workbench.ui.palette import TITLES, _plain, _score
 
 __all__ = ["_fake_machine", "clock", "draft", "workspace"]  # fixtures
@@ -52,6 +54,12 @@ def test_the_picture_of_a_network_fits_in_korean(draft: Draft, size: tuple[int, 
     # Numbers stand below the end of their title, bars behind them.
     title, block5 = (next(x for x in shown.lines if w in x) for w in ("파라미터", "] ▸ block5"))
     assert cell_len(title.partition("파라미터")[0]) + 8 == cell_len(block5.partition(" █")[0])
+
+
+def test_label_fixes_lie_beside_the_data_in_any_language(draft: Draft) -> None:
+    CASES["review"].arguments(draft)
+    marking = Relabeling(draft.workspace, RunFolder(draft.workspace.runs / "pets-1"))
+    assert [fix.label for fix in marking.entries()] == ["dogs"]
 
 
 @pytest.mark.parametrize("query", ["활성화", "activation", "설명", "explain", "머신 점검"])

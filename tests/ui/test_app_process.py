@@ -46,8 +46,8 @@ def test_a_hang_up_ends_the_app(tmp_path: Path) -> None:
     os.close(slave)
     try:
         assert _read_until(master, b"No runs yet")
-        os.kill(process.pid, signal.SIGHUP)
         os.close(master)
+        os.kill(process.pid, signal.SIGHUP)
         assert process.wait() == 128 + signal.SIGHUP
     finally:
         process.kill()

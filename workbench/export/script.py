@@ -83,7 +83,8 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
     watches = inputs.images.get("validation") and (plateau or stopping)
     score = monitored_score(training.monitor) if watches else None
     stages = plan_stages(spec)
-    probe = stages[0].is_solved
+    solved = stages[0] if stages[0].is_solved else None
+    probe = spec.model.strategy == "linear-probe"
     if probe and spec.base and BASES[spec.base.name].family == _UNNAMED_SUMS:
         raise UserError(
             tr(
@@ -119,9 +120,15 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
             inputs.images.get("train", 0), training.batch_size, training.steps_per_epoch
         ),
         stages=[
-            {"trainable": stage.trainable, "rate": stage.learning_rate, "epochs": stage.epochs}
+            {
+                "trainable": stage.trainable,
+                "rate": stage.learning_rate,
+                "epochs": stage.epochs,
+                "is_solved": stage.is_solved,
+            }
             for stage in stages
         ],
+        solved=solved,
         probe=probe,
         grouped=inputs.grouped,
         prefix=stages[0].prefix,
@@ -220,8 +227,8 @@ def image_table(data: RunData) -> str:
 
 def _is_grouped(data: RunData) -> bool:
     """Return whether the script makes folds, and some images have to stay together in them."""
-    probe = plan_stages(checked_spec(data))[0].is_solved
-    return probe and len(set(number_groups(data.rows))) < len(data.rows)
+    solved = plan_stages(checked_spec(data))[0].is_solved
+    return solved and len(set(number_groups(data.rows))) < len(data.rows)
 
 
 def _base(spec: ExperimentSpec) -> dict[str, Any]:

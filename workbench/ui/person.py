@@ -21,7 +21,7 @@ from workbench.runs.watch import Runs
 from workbench.settings import Place, Settings, change_settings, read_settings, settings_path
 from workbench.text import safe_text
 from workbench.ui.base import BaseApp, notify_error
-from workbench.ui.terminal import themes_for
+from workbench.ui.terminal import TerminalDriver, themes_for
 
 
 class PersonalApp(BaseApp):
@@ -32,7 +32,7 @@ class PersonalApp(BaseApp):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.settings, self._setting_notes = read_settings()
         self.restarting = False
         self._training: frozenset[str] = frozenset()

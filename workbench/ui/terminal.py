@@ -1,16 +1,18 @@
 """The terminal: its colors, its characters, and giving it back to the shell."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 import psutil
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.app import App
 from textual.color import Color
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 from textual.theme import Theme
 
@@ -119,6 +121,38 @@ class AsciiFilter(LineFilter):
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return the segments in ASCII."""
         return [Segment(to_ascii(text), style, control) for text, style, control in segments]
+
+
+class TerminalFile:
+    """A file of a terminal that may go away, as when ssh breaks off: then nothing is written.
+
+    Textual's thread that writes would end with an error, and the app wait for it forever.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, text: str) -> int:
+        """Write, if the terminal is still there."""
+        with contextlib.suppress(OSError):
+            return self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if the terminal is still there."""
+        with contextlib.suppress(OSError):
+            self._file.flush()
+
+
+class TerminalDriver(LinuxDriver):
+    """Survives the end of its terminal, so that the app can end too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._file = TerminalFile(self._file)  # type: ignore[assignment,arg-type]
 
 
 class Suspension:
