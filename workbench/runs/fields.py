@@ -140,6 +140,7 @@ class Fields:
         return {name: _plain(getattr(self, name)) for name, _, _ in readers(type(self))}
 
 
+_SOURCE = "read later"  # in an object's __dict__: what returns a value that was not read yet
 Reader = tuple[str, Callable[[Any], Any], Callable[[str], Any]]
 _READERS: dict[type, list[Reader]] = {}
 
@@ -164,6 +165,42 @@ def _default(one: Any) -> Callable[[str], Any]:
     if one.default is not dataclasses.MISSING:
         return lambda name: one.default
     return _missing
+
+
+class _Later:
+    """A list that is read when something asks for it first, if `read_later` was called."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, holder: Fields | None, owner: object = None) -> Any:
+        if holder is None:
+            return ()
+        own = holder.__dict__
+        source = own.get(_SOURCE)
+        if source is None:  # another thread may just have read it
+            return own.get(self._name, ())
+        read = next(read for name, read, _ in readers(type(holder)) if name == self._name)
+        found = own[self._name] = read(source())  # is found first from now on
+        own.pop(_SOURCE, None)
+        return found
+
+
+def later() -> Any:
+    """Return the default of a list that `read_later` may leave to be read."""
+    return _Later()
+
+
+def read_later(holder: Fields, name: str, source: Callable[[], Any]) -> None:
+    """Let a field that is declared with `later` be read when something asks for it.
+
+    Args:
+        holder: of the field.
+        name: of the field.
+        source: returns its JSON value; whatever does not fit is unknown, as in `Fields.read`.
+    """
+    del holder.__dict__[name]
+    holder.__dict__[_SOURCE] = source
 
 
 def _missing(name: str) -> Any:
