@@ -721,7 +721,7 @@ Known = (
     | Evaluated
     | End
 )
-_KINDS: dict[str, type[Event]] = {kind.event: kind for kind in get_args(Known)}
+KINDS: dict[str, type[Event]] = {kind.event: kind for kind in get_args(Known)}
 _LAYERS = b'"layers": ['  # as the writer begins them; within a text its quotes are escaped
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None)
 OfStage = TypeVar("OfStage", StageStarted, LayersChecked)
@@ -763,7 +763,7 @@ def make_event(values: Mapping[str, Any]) -> Event | None:
     if not isinstance(kind, str):
         return None
     try:
-        return _KINDS.get(kind, Event).read(values)
+        return KINDS.get(kind, Event).read(values)
     except ValueError:
         return Event.read(values)
 

@@ -7,7 +7,7 @@ which saves half of the start of a short command.
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any, Self, get_args, get_type_hints
@@ -33,7 +33,7 @@ def number(value: Any) -> float | None:
     """Return a finite number as a float, else None."""
     if type(value) is float:  # nearly always
         return value if math.isfinite(value) else None
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if value is None or isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:
         return float(value) if math.isfinite(value) else None
@@ -135,9 +135,18 @@ class Fields:
             own[name] = read(values[name]) if name in values else default(name)
         return found
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain data for JSON."""
-        return {name: _plain(getattr(self, name)) for name, _, _ in readers(type(self))}
+    @classmethod
+    def restored(cls, values: Sequence[Any]) -> Self:
+        """Return the object that had these values of its fields, in their order."""
+        found = object.__new__(cls)
+        for (name, _, _), value in zip(readers(cls), values, strict=True):
+            found.__dict__[name] = value
+        return found
+
+    def as_dict(self, without: str = "") -> dict[str, Any]:
+        """Return the fields as plain data for JSON, perhaps without one of them."""
+        names = [name for name, _, _ in readers(type(self)) if name != without]
+        return {name: _plain(getattr(self, name)) for name in names}
 
 
 _SOURCE = "read later"  # in an object's __dict__: what returns a value that was not read yet
