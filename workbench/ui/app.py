@@ -29,7 +29,13 @@ from workbench.ui.base import Route, WorkbenchScreen, notify_error
 from workbench.ui.keys import KeyBuffer
 from workbench.ui.person import PersonalApp
 from workbench.ui.pixels import PixelLayer
-from workbench.ui.routes import COLLECT_SECONDS, IdleCollector, make_screen, preload_screens
+from workbench.ui.routes import (
+    COLLECT_SECONDS,
+    IdleCollector,
+    make_screen,
+    postpone_collections,
+    preload_screens,
+)
 from workbench.ui.terminal import THEMES, AsciiFilter, Suspension
 from workbench.ui.terminal_answers import filter_answers
 
@@ -118,6 +124,7 @@ class WorkbenchApp(PersonalApp):
         self.lesson_input = None
         self.draft_writer = DraftWriter(self._show_write_error)
         self._collector = IdleCollector()
+        self._preloads = False
         self._key_buffer = KeyBuffer(self)
         self._suspension = Suspension(self, self._redraw)
         self.poll_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else POLL_SECONDS
@@ -139,7 +146,7 @@ class WorkbenchApp(PersonalApp):
         self._watch_runs()
         self._watch_hosts()
         if not self.is_headless:
-            self.call_after_refresh(self._preload)
+            postpone_collections()
             self.set_interval(COLLECT_SECONDS, self._collector.poll)
 
     async def on_event(self, event: events.Event) -> None:
@@ -232,6 +239,9 @@ class WorkbenchApp(PersonalApp):
         self.runs = message.runs
         self.runs_seen(message.runs)
         self._show_runs()
+        if not (self._preloads or self.is_headless):  # once the first runs are drawn
+            self._preloads = True
+            self.call_after_refresh(self._preload)
 
     def on_hosts_changed(self, message: HostsChanged) -> None:
         """Store what is known of the other machines and notify the screens."""
