@@ -22,6 +22,7 @@ from workbench.text import safe_text
 POLL_BYTES = 32 << 20  # of a log at most in one poll (0.1 s), so that other runs get their turn
 RUNNING = ("starting", "waiting", "preparing", "training", "evaluating")
 POLL_SECONDS = 0.5
+FIRST_RUNS = 100  # the newest, reported before all others were read for the first time
 
 
 @dataclass(frozen=True)
@@ -194,11 +195,13 @@ class RunFeed:
     """Polls every run of a workspace, in a thread, and passes snapshots on.
 
     Args:
-        on_change: called in the thread with all runs, running ones first, then the newest.
+        on_change: called in the thread with all runs, running ones first, then the newest; once
+            before, with the newest alone, if there are many.
         here: from where they are seen, by default this machine.
 
     Attributes:
         here: as given; may change between two polls.
+        complete: whether all runs have been read once.
     """
 
     def __init__(
@@ -210,6 +213,7 @@ class RunFeed:
         self._workspace = workspace
         self.here = here or this_observer()
         self._on_change = on_change
+        self.complete = False
         self._cache = ViewCache(workspace)
         self._watches: dict[str, RunWatch] = {}
         self._views: dict[str, RunView] = {}
@@ -243,7 +247,10 @@ class RunFeed:
             if watch.poll() or name not in self._views:
                 self._views[name] = watch.view()
                 changed = True
+            if not self.complete and len(self._views) == FIRST_RUNS < len(folders):
+                self._on_change(self.views())
         self._views = {name: self._views[name] for name in folders}
+        self.complete = True
         return changed
 
     def keep_ended(self) -> None:

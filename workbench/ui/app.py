@@ -53,10 +53,11 @@ def _command_provider() -> type[Provider]:
 class RunsChanged(Message):
     """The newest runs; replaces an older message of its kind."""
 
-    def __init__(self, runs: Runs, sweeps: tuple[SweepRecord, ...]) -> None:
+    def __init__(self, runs: Runs, sweeps: tuple[SweepRecord, ...], complete: bool) -> None:
         super().__init__()
         self.runs = runs
         self.sweeps = sweeps
+        self.complete = complete
 
     def can_replace(self, message: Message) -> bool:
         """Drop older messages."""
@@ -117,6 +118,7 @@ class WorkbenchApp(PersonalApp):
         self._ascii = AsciiFilter()  # a single one: Textual caches drawn lines by their filters
         self.pixels = PixelLayer(self, graphics or Graphics())
         self.runs = ()
+        self.reads_runs = False
         self.hosts = ()
         self._host_feed = HostFeed({}, lambda hosts: None)
         self.sweeps = ()
@@ -237,9 +239,10 @@ class WorkbenchApp(PersonalApp):
         """Store the newest runs and notify the screens."""
         self.sweeps = message.sweeps
         self.runs = message.runs
+        self.reads_runs = not message.complete
         self.runs_seen(message.runs)
         self._show_runs()
-        if not (self._preloads or self.is_headless):  # once the first runs are drawn
+        if message.complete and not (self._preloads or self.is_headless):  # it delays their reading
             self._preloads = True
             self.call_after_refresh(self._preload)
 
@@ -269,9 +272,10 @@ class WorkbenchApp(PersonalApp):
 
         def post(runs: Runs) -> None:
             sweeps = list_records(self.workspace, LADDER, SWEEP)
-            self.post_message(RunsChanged(runs, tuple(sweeps)))
+            self.post_message(RunsChanged(runs, tuple(sweeps), feed.complete))
 
-        RunFeed(self.workspace, post).run(lambda: worker.is_cancelled, self.poll_seconds)
+        feed = RunFeed(self.workspace, post)
+        feed.run(lambda: worker.is_cancelled, self.poll_seconds)
 
     def _watch_hosts(self) -> None:
         """Start to read the runs of the machines in the settings."""

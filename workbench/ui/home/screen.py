@@ -77,6 +77,8 @@ class HomeScreen(RunActions):
         text = Text("workbench", style="bold")
         text.append(f"  {safe_text(self.workbench.workspace.root, 60)}", style="dim")
         text.append(f"   {describe_runs(self.everywhere())}")
+        if self.workbench.reads_runs:
+            text.append(tr(", reading the others"))
         if hosts := self.workbench.hosts:
             text.append(tr(" on {count} machines", count=len(hosts) + 1))
         text.append(self._describe_order())
