@@ -98,7 +98,8 @@ class ViewCache:
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        identity = f"{workspace.runs}\0{current_language()}"  # notices in a history are translated
+        # Of each language, because notices in a history are translated.
+        identity = f"{workspace.runs.absolute()}\0{current_language()}"
         name = blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
         self.path = cache_folder() / f"runs-{name}.jsonl"
         self._unread: dict[str, bytes] | None = None  # lines of runs that nobody asked for yet
@@ -140,7 +141,8 @@ class ViewCache:
         for line in lines if head == _head() else ():
             checksum, _, rest = line.partition(b" ")
             if checksum == _checksum(rest):
-                found[json.loads(rest.partition(b"\t")[0])] = line
+                with suppress(ValueError):
+                    found[str(json.loads(rest.partition(b"\t")[0]))] = line
         return found
 
 
@@ -236,7 +238,7 @@ def _layers_in(log: Path, kind: type[E], stage: int) -> tuple[Any, ...]:
     try:
         with log.open("rb") as file:
             found = newest_by_stage(
-                filter(None, (parse_event(line) for line in file if b'"layers": [' in line)), kind
+                filter(None, (parse_event(line) for line in file if b'"layers"' in line)), kind
             )
     except OSError:
         return ()
