@@ -72,7 +72,7 @@ class RunActions(WorkbenchScreen):
         ),
     ]
 
-    trash: Sequence[TrashedRun] = ()  # as it was read last
+    trash: Sequence[TrashedRun] = []  # as it was read last
 
     def everywhere(self) -> Runs:
         """Return the runs of this machine and of the others."""

@@ -13,8 +13,10 @@ from textual.widgets import DataTable, Input, Static
 
 from workbench.app.run_query import (
     METRIC,
+    NO_SWEEPS,
     SORTS,
     STARTED,
+    Sweeps,
     Term,
     group_views,
     parse_query,
@@ -30,7 +32,7 @@ from workbench.render.runs import describe_run, describe_runs, empty_table_text
 from workbench.runs.sweep import sweeps_by_run
 from workbench.runs.sweep_record import count_sweeps
 from workbench.runs.trash import TrashedRun, list_trash
-from workbench.runs.watch import Runs
+from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS, in_background
 from workbench.ui.dialogs import PickName
@@ -41,6 +43,7 @@ from workbench.ui.home.table import SORT_COLUMNS, RunTable
 
 PANE_SHARE, MIN_PANE = 0.38, 44  # of the width, cells
 SCROLLBAR = 2  # cells
+FRAME = 6  # rows above and below those of the runs, at most
 
 
 class HomeScreen(RunActions):
@@ -55,7 +58,7 @@ class HomeScreen(RunActions):
     _names: frozenset[str] | None = None  # of all runs, when the trash was read
     _settings = TableSettings()
     _terms: Sequence[Term] = ()
-    _sweeps: dict[str, str] | None = None  # of each run; None until they were read
+    _sweeps: Sweeps = NO_SWEEPS  # of each run, as they were read last
     _names_before: Sequence[str] = ()  # of the runs shown when another screen opened
 
     def compose_body(self) -> ComposeResult:
@@ -120,7 +123,7 @@ class HomeScreen(RunActions):
 
     def on_screen_suspend(self) -> None:
         """Remember the runs, except for a dialog, after which the cursor stays."""
-        if not isinstance(self.app.screen, ModalScreen):
+        if not (isinstance(self.app.screen, ModalScreen) or self.workbench.reads_runs):
             self._names_before = self.query_one(RunTable).names
 
     def on_resize(self) -> None:
@@ -131,41 +134,62 @@ class HomeScreen(RunActions):
         """Fill the table, the cursor stays on its run; do nothing behind another screen."""
         if not self.is_current:
             return
-        wanted = self.query_one("#filter", Input).value
-        settings, sweeps = self._settings, self._sweeps or {}
-        shown = select(self.everywhere(), self._terms, sweeps)
-        if settings.sort != STARTED or settings.reverse:
-            shown = sort_views(shown, settings.sort, settings.reverse, settings.metric)
-        groups = group_views(shown, settings.group, sweeps) if settings.group else [("", shown)]
-        table = self.query_one(RunTable)
-        hosts = self.workbench.hosts
+        shown = self._matching()
+        self._fill_table(shown)
+        self._show_problems()
+        self._show_hint(bool(shown))
+        self._show_detail()
+        self.refresh_heading()
+        self._read_beside(runs)
+
+    def _matching(self) -> list[RunView]:
+        """Return the runs that the filter keeps, in the order that is wanted."""
+        settings = self._settings
+        shown = select(self.everywhere(), self._terms, self._sweeps)
+        if settings.sort == STARTED and not settings.reverse:
+            return shown
+        return sort_views(shown, settings.sort, settings.reverse, settings.metric)
+
+    def _fill_table(self, shown: list[RunView]) -> None:
+        """Show these runs, in groups if these are wanted, and the pane if there is room."""
         pane = self._pane_cells() if shown else 0
         self.query_one("#pane").display = bool(pane)
         self.query_one("#pane").styles.width = pane
-        room = self.app.size.width - pane - (SCROLLBAR if pane else 0)
-        table.fill(groups, self.workbench.utf8, settings, room, bool(hosts))
-        problems = [describe_problem(host) for host in hosts if host.problem]
+        bars = bool(pane) + (len(shown) > self.app.size.height - FRAME)
+        room = self.app.size.width - pane - SCROLLBAR * bars
+        by = self._settings.group
+        groups = group_views(shown, by, self._sweeps) if by else [("", shown)]
+        table, several = self.query_one(RunTable), bool(self.workbench.hosts)
+        table.fill(groups, self.workbench.utf8, self._settings, room, several)
+        table.display = bool(shown)
+        if shown and not self.focused:  # it lost the focus when its last row went
+            table.focus()
+
+    def _show_problems(self) -> None:
+        """Show which machines do not answer."""
+        problems = [describe_problem(host) for host in self.workbench.hosts if host.problem]
         line = self.query_one("#hosts", Static)
         line.display = bool(problems)
         if problems:
             line.update(Text("\n".join(problems)))
-        table.display = bool(shown)
-        if shown and not self.focused:  # it lost the focus when its last row went
-            table.focus()
+
+    def _show_hint(self, any_run: bool) -> None:
+        """Show how to go on where no run is shown."""
         nothing = self.query_one("#nothing", Static)
-        nothing.display = not shown
-        if not shown:
+        nothing.display = not any_run
+        if not any_run:
+            wanted = self.query_one("#filter", Input).value
             nothing.update(empty_table_text(wanted, bool(self.trash)))
-        self._show_detail()
-        self.refresh_heading()
+
+    def _read_beside(self, runs: Runs) -> None:
+        """Read the trash and the sweeps again if there are other runs than before."""
         names = frozenset(view.name for view in runs)
-        if names != self._names:  # one may have been deleted or restored
-            self._names = names
-            in_background(self, lambda: list_trash(self.workbench.workspace), self._offer_trash)
-            if self.workbench.sweeps:
-                in_background(
-                    self, lambda: sweeps_by_run(self.workbench.workspace), self._show_sweeps
-                )
+        if names == self._names:  # none was deleted or restored
+            return
+        self._names = names
+        in_background(self, lambda: list_trash(self.workbench.workspace), self._offer_trash)
+        if self.workbench.sweeps:
+            in_background(self, lambda: sweeps_by_run(self.workbench.workspace), self._show_sweeps)
 
     def _pane_cells(self) -> int:
         """Return how wide the pane beside the table is; 0 where there is no room for it."""
@@ -173,12 +197,14 @@ class HomeScreen(RunActions):
         return max(int(width * PANE_SHARE), MIN_PANE) if width >= WIDE_COLUMNS else 0
 
     def _show_sweeps(self, sweeps: dict[str, str]) -> None:
-        self._sweeps = sweeps
-        self.runs_changed(self.workbench.runs)
+        if sweeps != self._sweeps:
+            self._sweeps = sweeps
+            self.runs_changed(self.workbench.runs)
 
     def _offer_trash(self, found: Sequence[TrashedRun]) -> None:
-        self.trash = found
-        self.runs_changed(self.workbench.runs)
+        if found != self.trash:
+            self.trash = found
+            self.runs_changed(self.workbench.runs)
 
     @on(DataTable.RowHighlighted)
     def _show_detail(self) -> None:
