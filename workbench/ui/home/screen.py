@@ -174,7 +174,7 @@ class HomeScreen(RunActions):
             line.update(Text("\n".join(problems)))
 
     def _show_hint(self, any_run: bool) -> None:
-        """Show how to go on where no run is shown."""
+        """Show what can be done where no run is shown."""
         nothing = self.query_one("#nothing", Static)
         nothing.display = not any_run
         if not any_run:
