@@ -7,7 +7,7 @@ freeze check after each of 20 epochs, some of them stopped, failed, tagged or no
 the cache of ended runs empty and then filled:
 
 - the app in a pseudo-terminal of 120 x 40, from the start of its process until the first runs and
-  until the number of all of them are drawn;
+  until the number of all of them are drawn; and, for comparison, in a workspace without runs;
 - each letter typed into the filter, until the runs that match are shown and drawn;
 - `workbench runs --json --filter`, from the start of its process to its end.
 
@@ -192,6 +192,15 @@ def stage_events(
 # What is measured
 
 
+def opened_without_runs(scratch: Path) -> float:
+    """Return the seconds from the start of the app until it has drawn that there are no runs."""
+    columns, rows = SIZE
+    started = time.perf_counter()
+    with PseudoTerminal(workbench(scratch / "empty"), rows=rows, columns=columns) as terminal:
+        terminal.read_until("0 runs", PATIENCE)
+        return time.perf_counter() - started
+
+
 def opened(workspace: Workspace, count: int, cache: Path) -> tuple[float, float]:
     """Return the seconds from the start of the app until it has drawn a run, and all of them."""
     columns, rows = SIZE
@@ -253,7 +262,7 @@ def listed(workspace: Workspace, cache: Path) -> float:
 
 def measured(workspace: Workspace, count: int, scratch: Path) -> dict[str, list[float]]:
     """Return seconds by what was measured: once with an empty cache, once with a filled one."""
-    found: dict[str, list[float]] = {}
+    found = {"Home without runs": [opened_without_runs(scratch) for _ in range(2)]}
     with tempfile.TemporaryDirectory(dir=scratch) as cache:
         both = [opened(workspace, count, Path(cache)) for _ in range(2)]
     found["Home, the first runs"] = [first for first, _ in both]
