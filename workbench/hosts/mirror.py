@@ -286,7 +286,6 @@ class HostMirror:
         self._feed.poll()
         while self._feed.more:
             self._feed.poll()
-        self._feed.keep_ended()
         runs = tuple(self._localized(view) for view in self._feed.views())
         return HostView(self.name, runs, self._answer.answered, problem)
 
