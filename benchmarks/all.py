@@ -35,6 +35,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "first_paint": (),
     "live_screen": (),
     "many_events": (),
+    "many_runs": (),
     "many_images": (),
     "memory": (),
 }

@@ -34,6 +34,7 @@ TITLES = {
     "first_paint": "The app's first screen",
     "live_screen": "The app beside a run",
     "many_events": "Long runs",
+    "many_runs": "Many runs",
     "many_images": "Large sets of images",
     "memory": "The worker's largest memory, 2,000 images",
     "gpu-tensorflow": "A GPU, TensorFlow",

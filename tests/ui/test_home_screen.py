@@ -5,7 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from event_lines import LogWriter
+from rich.text import Text
 from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
@@ -14,12 +16,15 @@ from waiting import wait_until
 
 from workbench.app.table_settings import TableSettings, read_table_settings
 from workbench.paths import Workspace
+from workbench.render.run_table import run_cells
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 from workbench.runs.trash import move_to_trash
+from workbench.runs.watch import RunView
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.compare import CompareScreen
 from workbench.ui.dialogs import Confirm, PickName, Prompt
+from workbench.ui.home import table as home_table
 from workbench.ui.home.options import TableOptions
 from workbench.ui.home.screen import HomeScreen
 from workbench.ui.home.table import RunTable
@@ -144,6 +149,38 @@ async def test_the_filter_keeps_what_fits(tmp_path: Path) -> None:
         await pilot.press("escape")
         await until(pilot, lambda: len(table(app)) == 2, "all again")
         assert "back" not in offered(app)
+
+
+async def test_only_rows_in_view_are_formatted_of_all_that_are_sorted_and_filtered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home_table, "ROWS_AT_ONCE", 30)
+    for number in range(1, 71):
+        create_run(Workspace(tmp_path), SPEC, f"run-{number}", "")
+    formatted: list[str] = []
+
+    def counting(view: RunView, *given: Any) -> tuple[Text, ...]:
+        formatted.append(view.name)
+        return run_cells(view, *given)
+
+    monkeypatch.setattr(home_table, "run_cells", counting)
+    async with driven(tmp_path) as (app, pilot):
+        runs = app.screen.query_one(RunTable)
+        await until(pilot, lambda: runs.row_count == 70, "rows that follow the first ones")
+        assert set(formatted) <= {f"run-{number}" for number in range(70, 70 - 24, -1)}
+        formatted.clear()
+        await pilot.press("end")
+        await until(pilot, lambda: runs.chosen == "run-1", "the last row")
+        await until(pilot, lambda: "run-1" in formatted, "its cells")
+        formatted.clear()
+        await pilot.press("slash", *"run-1")
+        await until(pilot, lambda: runs.row_count == 11, "what matches")
+        assert runs.names == [f"run-{number}" for number in (*range(19, 9, -1), 1)]
+        assert runs.chosen == "run-1"  # the cursor stays on its run
+        runs.focus()
+        await sort(app, pilot, "down")
+        await until(pilot, lambda: runs.names[:3] == ["run-1", "run-10", "run-11"], "by name")
+        assert "run-50" not in formatted
 
 
 def offered(app: WorkbenchApp) -> set[str]:

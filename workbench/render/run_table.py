@@ -91,12 +91,10 @@ def name_widths(
 ) -> tuple[int, int]:
     """Return the cells for the names of runs, which have priority, and for their strategies."""
     names = [len(view.name) for view in runs]  # of letters of one cell alone
-    recipes = (
-        [cell_width(safe_text(view.summary.recipe)) for view in runs] if strategy_cells else []
-    )
     if not strategy_cells:
         return min(max([COLUMNS["run"], *names]), room), 0
-    strategy = max([COLUMNS["strategy"], *recipes])
+    recipes = {view.summary.recipe for view in runs}
+    strategy = max([COLUMNS["strategy"], *(cell_width(safe_text(one)) for one in recipes)])
     name = min(max([COLUMNS["run"], *names]), room - min(strategy, strategy_cells))
     return name, min(strategy, room - name)
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,14 @@ def _strict(value: Any) -> Any:
     return value
 
 
+@dataclass(frozen=True)
+class LogPosition:
+    """How far a log was read: bytes, and its first ones, which identify it."""
+
+    offset: int = 0
+    head: bytes = b""
+
+
 class EventReader:
     """Reads what was appended since the last call.
 
@@ -136,6 +145,7 @@ class EventReader:
     Args:
         path: the log; it may not exist yet.
         chunk_bytes: read at most in one call.
+        start: where to begin, as `position` was before.
 
     Attributes:
         skipped: number of lines so far that are not events.
@@ -144,16 +154,24 @@ class EventReader:
         more: True if the last call left bytes unread because of its bound.
     """
 
-    def __init__(self, path: Path, chunk_bytes: int = CHUNK_BYTES) -> None:
+    def __init__(
+        self, path: Path, chunk_bytes: int = CHUNK_BYTES, start: LogPosition | None = None
+    ) -> None:
         self.path = path
         self.skipped = 0
         self.restarts = 0
         self.more = False
         self._chunk_bytes = chunk_bytes
-        self._offset = 0
-        self._head = b""  # the file's first bytes, which identify it
+        start = start or LogPosition()
+        self._offset = start.offset
+        self._head = start.head
         self._rest = b""  # of a line whose end has not been read yet
         self._oversized = False  # the line being read is too long to keep
+
+    @property
+    def position(self) -> LogPosition | None:
+        """How far the log was read; None within a line, from where nothing can begin."""
+        return None if self._rest or self._oversized else LogPosition(self._offset, self._head)
 
     def read(self) -> list[Event]:
         """Return the events in the next `chunk_bytes`; [] without a file.

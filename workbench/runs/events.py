@@ -12,6 +12,7 @@ preparation and evaluation are, are kept in `status.json`. Logs of schema 1 cont
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from workbench.experiment.metrics import SCORES, VALIDATION
@@ -31,8 +32,10 @@ from workbench.runs.fields import (
     TextOrNone,
     Texts,
     Whole,
+    later,
     part,
     parts,
+    read_later,
 )
 from workbench.runs.score import Score
 
@@ -307,7 +310,7 @@ class StageStarted(Event):
     learning_rate: Number = None
     parameters: Whole = None
     trainable_parameters: Whole = None
-    layers: Annotated[tuple[PlannedLayer, ...], parts(PlannedLayer)] = ()
+    layers: Annotated[tuple[PlannedLayer, ...], parts(PlannedLayer)] = later()
     precision: Text = ""
     jit: Flag = False
     device: Text = ""
@@ -452,7 +455,7 @@ class LayersChecked(Event):
     event: Literal["layers"] = "layers"
     stage: Required
     epoch: Whole = None
-    layers: Annotated[tuple[CheckedLayer, ...], parts(CheckedLayer)] = ()
+    layers: Annotated[tuple[CheckedLayer, ...], parts(CheckedLayer)] = later()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -761,18 +764,40 @@ Known = (
     | Evaluated
     | End
 )
-_KINDS: dict[str, type[Event]] = {kind.event: kind for kind in get_args(Known)}
+KINDS: dict[str, type[Event]] = {kind.event: kind for kind in get_args(Known)}
+_LAYERS = b'"layers": ['  # as the writer begins them; within a text its quotes are escaped
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None)
 OfStage = TypeVar("OfStage", StageStarted, LayersChecked)
 
 
 def parse_event(line: bytes) -> Event | None:
-    """Return the event in a line, None for a line that is not an event."""
+    """Return the event in a line, None for a line that is not an event.
+
+    The layers of a network are nine tenths of a log, and most readers need none of them: they are
+    parsed when something asks for them. Layers that cannot be read are then none.
+    """
+    start, end = line.find(_LAYERS), line.rfind(b"}]") + 2
+    if 0 <= start < end:
+        event = _parse(line[:start] + _LAYERS + line[end - 1 :])
+        if isinstance(event, StageStarted | LayersChecked):
+            read_later(event, "layers", partial(_decode_list, line[start + len(_LAYERS) - 1 : end]))
+            return event
+    return _parse(line)
+
+
+def _parse(line: bytes) -> Event | None:
     try:
         values = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
     return make_event(values) if isinstance(values, dict) else None
+
+
+def _decode_list(text: bytes) -> Any:
+    try:
+        return _DECODER.decode(text.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return ()
 
 
 def make_event(values: Mapping[str, Any]) -> Event | None:
@@ -781,7 +806,7 @@ def make_event(values: Mapping[str, Any]) -> Event | None:
     if not isinstance(kind, str):
         return None
     try:
-        return _KINDS.get(kind, Event).read(values)
+        return KINDS.get(kind, Event).read(values)
     except ValueError:
         return Event.read(values)
 

@@ -7,7 +7,7 @@ which saves half of the start of a short command.
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any, Self, get_args, get_type_hints
@@ -33,7 +33,7 @@ def number(value: Any) -> float | None:
     """Return a finite number as a float, else None."""
     if type(value) is float:  # nearly always
         return value if math.isfinite(value) else None
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if value is None or isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:
         return float(value) if math.isfinite(value) else None
@@ -148,11 +148,21 @@ class Fields:
             own[name] = read(values[name]) if name in values else default(name)
         return found
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain data for JSON."""
-        return {name: _plain(getattr(self, name)) for name, _, _ in readers(type(self))}
+    @classmethod
+    def restored(cls, values: Sequence[Any]) -> Self:
+        """Return the object that had these values of its fields, in their order."""
+        found = object.__new__(cls)
+        for (name, _, _), value in zip(readers(cls), values, strict=True):
+            found.__dict__[name] = value
+        return found
+
+    def as_dict(self, without: str = "") -> dict[str, Any]:
+        """Return the fields as plain data for JSON, perhaps without one of them."""
+        names = [name for name, _, _ in readers(type(self)) if name != without]
+        return {name: _plain(getattr(self, name)) for name in names}
 
 
+_SOURCE = "read later"  # in an object's __dict__: what returns a value that was not read yet
 Reader = tuple[str, Callable[[Any], Any], Callable[[str], Any]]
 _READERS: dict[type, list[Reader]] = {}
 
@@ -177,6 +187,42 @@ def _default(one: Any) -> Callable[[str], Any]:
     if one.default is not dataclasses.MISSING:
         return lambda name: one.default
     return _missing
+
+
+class _Later:
+    """A list that is read when something asks for it first, if `read_later` was called."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, holder: Fields | None, owner: object = None) -> Any:
+        if holder is None:
+            return ()
+        own = holder.__dict__
+        source = own.get(_SOURCE)
+        if source is None:  # another thread may just have read it
+            return own.get(self._name, ())
+        read = next(read for name, read, _ in readers(type(holder)) if name == self._name)
+        found = own[self._name] = read(source())  # is found first from now on
+        own.pop(_SOURCE, None)
+        return found
+
+
+def later() -> Any:
+    """Return the default of a list that `read_later` may leave to be read."""
+    return _Later()
+
+
+def read_later(holder: Fields, name: str, source: Callable[[], Any]) -> None:
+    """Let a field that is declared with `later` be read when something asks for it.
+
+    Args:
+        holder: of the field.
+        name: of the field.
+        source: returns its JSON value; whatever does not fit is unknown, as in `Fields.read`.
+    """
+    del holder.__dict__[name]
+    holder.__dict__[_SOURCE] = source
 
 
 def _missing(name: str) -> Any:

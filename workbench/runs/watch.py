@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.messages import tr
@@ -15,12 +15,14 @@ from workbench.runs.folder import RunFolder, list_runs, read_tables
 from workbench.runs.history import History, fold, with_status
 from workbench.runs.lock import Observer, this_observer
 from workbench.runs.slurm_queue import job_state
-from workbench.runs.state import RunState, RunSummary, make_summary, run_state
+from workbench.runs.state import ENDED, RunState, RunSummary, make_summary, run_state
+from workbench.runs.view_cache import ReadRun, Stamps, ViewCache, stamp_of
 from workbench.text import safe_text
 
 POLL_BYTES = 32 << 20  # of a log at most in one poll (0.1 s), so that other runs get their turn
 RUNNING = ("starting", "waiting", "preparing", "training", "evaluating")
 POLL_SECONDS = 0.5
+FIRST_RUNS = 100  # the newest, reported before all others were read for the first time
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class RunWatch:
     Args:
         folder: of the run.
         here: from where it is seen, by default this machine.
+        read: what is known of it from an earlier time, which is not read again.
 
     Attributes:
         history: of all events read so far, and of the status.
@@ -85,16 +88,19 @@ class RunWatch:
         spec: its TOML tables, unchecked.
     """
 
-    def __init__(self, folder: RunFolder, here: Observer | None = None) -> None:
+    def __init__(
+        self, folder: RunFolder, here: Observer | None = None, read: ReadRun | None = None
+    ) -> None:
         self.folder = folder
         self.here = here or this_observer()
-        self.history = History()
+        self.history = read.history if read else History()
         self.state = RunState("interrupted", False, "")
-        self.spec: dict[str, Any] = read_tables(folder)
-        self._reader = EventReader(folder.events_path)
+        self.spec: dict[str, Any] = read.spec if read else {}
+        self._reader = EventReader(folder.events_path, start=read.position if read else None)
         self._restarts = 0
         self._logged = self.history  # without the status
-        self._stamp: tuple[int, int] | None = None  # of the status that was read last
+        self._stamps = read.stamps if read else Stamps()  # of the files when they were read
+        self._spec_is_read = read is not None
         self._annotations = AnnotationReader(folder)
 
     def poll(self) -> bool:
@@ -119,30 +125,49 @@ class RunWatch:
 
     def _read_new_events(self) -> bool:
         """Read what was appended to the log; return True if that changed the history."""
-        before = self._logged
-        for _ in range(POLL_BYTES // CHUNK_BYTES):
-            events = self._reader.read()
-            if self._reader.restarts != self._restarts:  # another file has replaced the log
-                self._restarts = self._reader.restarts
-                self._logged, self.spec = History(), read_tables(self.folder)
-            # It may change between two sessions, and before a stage for a deadline.
-            if any(isinstance(event, Session | StageStarted) for event in events):
-                self.spec = read_tables(self.folder)
-            if events:
-                self._logged = fold(events, self._logged)
-            if not self._reader.more:
-                break
+        before, spec_is_read = self._logged, self._spec_is_read
+        try:
+            for _ in range(POLL_BYTES // CHUNK_BYTES):
+                events = self._reader.read()
+                if self._reader.restarts != self._restarts:  # another file has replaced the log
+                    self._restarts = self._reader.restarts
+                    self._logged, spec_is_read = History(), False
+                # It may change between two sessions, and before a stage for a deadline.
+                if any(isinstance(event, Session | StageStarted) for event in events):
+                    spec_is_read = False
+                if events:
+                    self._logged = fold(events, self._logged)
+                if not self._reader.more:
+                    break
+        finally:
+            if not spec_is_read:
+                self._read_spec()
         return self._logged is not before
+
+    def _read_spec(self) -> None:
+        self._stamps = replace(self._stamps, spec=stamp_of(self.folder.spec_path))
+        self.spec, self._spec_is_read = read_tables(self.folder), True
 
     def _has_new_status(self) -> bool:
         """Return True if the status was replaced since the last call."""
-        before = self._stamp
-        try:
-            found = self.folder.status_path.stat()
-            self._stamp = found.st_ino, found.st_mtime_ns
-        except OSError:
-            self._stamp = None
-        return self._stamp != before
+        before = self._stamps.status
+        self._stamps = replace(self._stamps, status=stamp_of(self.folder.status_path))
+        return self._stamps.status != before
+
+    @property
+    def ended(self) -> bool:
+        """True if it has ended, by its events and by the lock, and all of its log was read."""
+        return self.state.phase in ENDED and not self.more
+
+    @property
+    def result(self) -> ReadRun | None:
+        """What was read of a run that has ended; None if its log was not read to its end."""
+        log, position = stamp_of(self.folder.events_path), self._reader.position
+        if log is None or position is None or position.offset != log[1]:
+            return None
+        if self.history is not self._logged:  # its status adds something
+            return None
+        return ReadRun(self.history, self.spec, position, replace(self._stamps, log=log))
 
     @property
     def more(self) -> bool:
@@ -170,11 +195,13 @@ class RunFeed:
     """Polls every run of a workspace, in a thread, and passes snapshots on.
 
     Args:
-        on_change: called in the thread with all runs, running ones first, then the newest.
+        on_change: called in the thread with all runs, running ones first, then the newest; once
+            before, with the newest alone, if there are many.
         here: from where they are seen, by default this machine.
 
     Attributes:
         here: as given; may change between two polls.
+        complete: whether all runs have been read once.
     """
 
     def __init__(
@@ -186,6 +213,8 @@ class RunFeed:
         self._workspace = workspace
         self.here = here or this_observer()
         self._on_change = on_change
+        self.complete = False
+        self._cache = ViewCache(workspace)
         self._watches: dict[str, RunWatch] = {}
         self._views: dict[str, RunView] = {}
 
@@ -198,6 +227,7 @@ class RunFeed:
                 self._on_change(self.views())
                 first = False
             if not self.more:
+                self.keep_ended()
                 time.sleep(seconds)
 
     def poll(self) -> bool:
@@ -211,14 +241,23 @@ class RunFeed:
             changed = True
         for name, folder in folders.items():
             if (watch := self._watches.get(name)) is None:
-                watch = RunWatch(folder, self.here)  # which reads the spec
+                watch = RunWatch(folder, self.here, self._cache.find(folder))
                 self._watches[name] = watch
             watch.here = self.here
             if watch.poll() or name not in self._views:
                 self._views[name] = watch.view()
                 changed = True
+            if not self.complete and len(self._views) == FIRST_RUNS < len(folders):
+                self._on_change(self.views())
         self._views = {name: self._views[name] for name in folders}
+        self.complete = True
         return changed
+
+    def keep_ended(self) -> None:
+        """Keep what was read of the ended runs for the next time, if that has changed enough."""
+        ended = {name: watch for name, watch in self._watches.items() if watch.ended}
+        if not self._cache.is_current(ended.keys()):
+            self._cache.keep({name: watch.result for name, watch in ended.items()})
 
     @property
     def more(self) -> bool:
@@ -240,4 +279,5 @@ def read_all(workspace: Workspace) -> Runs:
     feed.poll()
     while feed.more:
         feed.poll()
+    feed.keep_ended()
     return feed.views()

@@ -29,7 +29,13 @@ from workbench.ui.base import Route, WorkbenchScreen, notify_error
 from workbench.ui.keys import KeyBuffer
 from workbench.ui.person import PersonalApp
 from workbench.ui.pixels import PixelLayer
-from workbench.ui.routes import COLLECT_SECONDS, IdleCollector, make_screen, preload_screens
+from workbench.ui.routes import (
+    COLLECT_SECONDS,
+    IdleCollector,
+    make_screen,
+    postpone_collections,
+    preload_screens,
+)
 from workbench.ui.terminal import THEMES, AsciiFilter, Suspension
 from workbench.ui.terminal_answers import filter_answers
 
@@ -47,10 +53,11 @@ def _command_provider() -> type[Provider]:
 class RunsChanged(Message):
     """The newest runs; replaces an older message of its kind."""
 
-    def __init__(self, runs: Runs, sweeps: tuple[SweepRecord, ...]) -> None:
+    def __init__(self, runs: Runs, sweeps: tuple[SweepRecord, ...], complete: bool) -> None:
         super().__init__()
         self.runs = runs
         self.sweeps = sweeps
+        self.complete = complete
 
     def can_replace(self, message: Message) -> bool:
         """Drop older messages."""
@@ -111,6 +118,7 @@ class WorkbenchApp(PersonalApp):
         self._ascii = AsciiFilter()  # a single one: Textual caches drawn lines by their filters
         self.pixels = PixelLayer(self, graphics or Graphics())
         self.runs = ()
+        self.reads_runs = False
         self.hosts = ()
         self._host_feed = HostFeed({}, lambda hosts: None)
         self.sweeps = ()
@@ -118,6 +126,7 @@ class WorkbenchApp(PersonalApp):
         self.lesson_input = None
         self.draft_writer = DraftWriter(self._show_write_error)
         self._collector = IdleCollector()
+        self._preloads = False
         self._key_buffer = KeyBuffer(self)
         self._suspension = Suspension(self, self._redraw)
         self.poll_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else POLL_SECONDS
@@ -139,7 +148,7 @@ class WorkbenchApp(PersonalApp):
         self._watch_runs()
         self._watch_hosts()
         if not self.is_headless:
-            self.call_after_refresh(self._preload)
+            postpone_collections()
             self.set_interval(COLLECT_SECONDS, self._collector.poll)
 
     async def on_event(self, event: events.Event) -> None:
@@ -230,8 +239,12 @@ class WorkbenchApp(PersonalApp):
         """Store the newest runs and notify the screens."""
         self.sweeps = message.sweeps
         self.runs = message.runs
+        self.reads_runs = not message.complete
         self.runs_seen(message.runs)
         self._show_runs()
+        if message.complete and not (self._preloads or self.is_headless):  # it delays their reading
+            self._preloads = True
+            self.call_after_refresh(self._preload)
 
     def on_hosts_changed(self, message: HostsChanged) -> None:
         """Store what is known of the other machines and notify the screens."""
@@ -259,9 +272,10 @@ class WorkbenchApp(PersonalApp):
 
         def post(runs: Runs) -> None:
             sweeps = list_records(self.workspace, LADDER, SWEEP)
-            self.post_message(RunsChanged(runs, tuple(sweeps)))
+            self.post_message(RunsChanged(runs, tuple(sweeps), feed.complete))
 
-        RunFeed(self.workspace, post).run(lambda: worker.is_cancelled, self.poll_seconds)
+        feed = RunFeed(self.workspace, post)
+        feed.run(lambda: worker.is_cancelled, self.poll_seconds)
 
     def _watch_hosts(self) -> None:
         """Start to read the runs of the machines in the settings."""

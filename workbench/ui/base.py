@@ -70,6 +70,8 @@ class BaseApp(App[None]):
         poll_seconds: seconds between two polls of the runs, more over a slow line.
         utf8: whether the terminal shows more than ASCII.
         runs: all runs of the workspace, updated twice a second.
+        reads_runs: whether these are the newest alone, because there are many, and the others
+            are being read.
         hosts: other machines of the settings and their runs, updated in the background.
         sweeps: records of all ladders and sweeps, updated with the runs.
         pixels: draws pictures in pixels where the terminal can.
@@ -83,6 +85,7 @@ class BaseApp(App[None]):
     poll_seconds: float
     utf8: bool
     runs: Runs
+    reads_runs: bool
     hosts: Sequence[HostView]
     sweeps: tuple[SweepRecord, ...]
     pixels: PixelLayer

@@ -62,13 +62,19 @@ def make_screen(route: Route, *arguments: Any) -> Screen[Any]:
 def preload_screens() -> None:
     """Import every screen, and exclude all objects of now from garbage collection.
 
-    Modules are never garbage. A full collection over what a few closed screens leave takes a
-    quarter of a second, and would start when a key opens the next: `IdleCollector` starts it
-    instead.
+    Modules are never garbage.
     """
     for module in pkgutil.walk_packages(ui.__path__, f"{ui.__name__}."):
         importlib.import_module(module.name)
     gc.freeze()
+
+
+def postpone_collections() -> None:
+    """Start no full garbage collection but those of `IdleCollector`.
+
+    One takes a quarter of a second over what a few closed screens leave, and would start when a
+    key opens the next; while a thousand runs are read, several would.
+    """
     youngest, middle, _ = gc.get_threshold()
     gc.set_threshold(youngest, middle, NEVER)
 

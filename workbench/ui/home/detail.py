@@ -38,14 +38,21 @@ class RunDetail(Vertical):
     RunDetail #facts { height: 1fr; }
     """
 
+    _view: RunView | None = None
+    _drawn: tuple[object, ...] = ()  # size, characters and colours of what is shown of it
+
     def compose(self) -> ComposeResult:
         """Yield the curve over the facts."""
         yield Static(id="curve")
         yield Static(id="facts")
 
     def show(self, view: RunView | None, utf8: bool) -> None:
-        """Show a run; nothing without one."""
+        """Show a run, drawn again only if it changed; nothing without one."""
         width, height = self.content_size
+        drawn = (width, height, utf8, self.app.theme)
+        if view is self._view and drawn == self._drawn:
+            return
+        self._view, self._drawn = view, drawn
         colors = self.app.theme_variables
         curve, facts = Text(), Text()
         if view is not None and width > 0:

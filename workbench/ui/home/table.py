@@ -1,11 +1,12 @@
 """The table of runs on home: a row for each run, headings of groups between them."""
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
+from textual.widgets.data_table import RowDoesNotExist, RowKey
 
 from workbench.app.table_settings import TableSettings
 from workbench.experiment.metrics import SHORT_TITLES
@@ -21,11 +22,27 @@ SORT_COLUMNS = {
     "data": "data", "base": "base", "tag": "tags", "epochs": "epochs", "seconds": "time",
 }  # fmt: skip
 
+ROWS_AT_ONCE = 300  # more follow when these are drawn
 Groups = Sequence[tuple[str, Sequence[RunView]]]
 
 
+class Heading(NamedTuple):
+    """The row of a group: its name and how many runs it has."""
+
+    name: str
+    runs: int
+
+
+class Look(NamedTuple):
+    """How rows are shown: cells of each column, UTF-8 or ASCII, and the metric."""
+
+    widths: Mapping[str, int]
+    utf8: bool
+    metric: str
+
+
 class RunTable(DataTable[Text]):
-    """Columns as wide as the table allows."""
+    """Columns as wide as the table allows; a row is formatted when it comes into view."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", tr("Open"), id="open"),
@@ -36,12 +53,15 @@ class RunTable(DataTable[Text]):
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
         super().__init__(id=id, cursor_type="row")
         self.folded: set[str] = set()  # names of groups whose runs are hidden
-        self._shown: dict[str, tuple[Text, ...]] = {}
+        self._rows: dict[str, RunView | Heading] = {}  # by key, from the top
+        self._to_add: list[str] = []  # keys of those that are not in the table yet
+        self._look = Look({}, False, "")
+        self._cells: dict[str, list[Text]] = {}  # of the rows that were formatted
 
     @property
     def names(self) -> list[str]:
         """The names of the runs, of those elsewhere with their machine, from the top."""
-        return [key for key in self._shown if not key.startswith(GROUP)]
+        return [key for key in self._rows if not key.startswith(GROUP)]
 
     @property
     def chosen(self) -> str | None:
@@ -49,6 +69,12 @@ class RunTable(DataTable[Text]):
         if not self.row_count:
             return None
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
+
+    @property
+    def chosen_run(self) -> RunView | None:
+        """The run under the cursor; None on a heading."""
+        row = self._rows.get(self.chosen or "")
+        return row if isinstance(row, RunView) else None
 
     @property
     def chosen_group(self) -> str | None:
@@ -59,7 +85,7 @@ class RunTable(DataTable[Text]):
     def fill(
         self, groups: Groups, utf8: bool, settings: TableSettings, room: int, several: bool = False
     ) -> None:
-        """Show these runs: new rows if they are others, else only the cells that changed.
+        """Show these runs: new rows if they are others, else only what changed.
 
         Args:
             groups: the runs of each group; of a single one without a name there is no heading.
@@ -70,56 +96,94 @@ class RunTable(DataTable[Text]):
         """
         runs = [view for _, views in groups for view in views]
         widths = column_widths(room, runs, several, settings.columns)
+        chosen = self.chosen
         self._fit(widths, settings, utf8)
-        rows = self._rows(groups, widths, utf8, settings.metric)
-        if list(rows) != list(self._shown):
-            chosen, row = self.chosen, self.cursor_row
-            row = list(rows).index(chosen) if chosen in rows else row
-            self.clear()
-            for name, cells in rows.items():
-                self.add_row(*cells, key=name)
-            self.move_cursor(row=row)  # if its run is gone, to the next one
-        else:
-            for name, cells in rows.items():
-                for title, cell, before in zip(widths, cells, self._shown[name], strict=True):
-                    if cell != before:
-                        self.update_cell(name, title, cell)
-        self._shown = rows
+        rows, before = self._arrange(groups), self._rows
+        shown, self._cells = self._cells, {}
+        self._rows, self._look = rows, Look(widths, utf8, settings.metric)
+        if list(rows) != list(before):
+            self._rebuild(chosen)
+        elif self._differs(before, shown):
+            self.update_cell(next(iter(rows)), next(iter(widths)), Text())  # draws all again
 
-    def _rows(
-        self, groups: Groups, widths: Mapping[str, int], utf8: bool, metric: str
-    ) -> dict[str, tuple[Text, ...]]:
-        theme = self.app.theme_variables
+    def _arrange(self, groups: Groups) -> dict[str, RunView | Heading]:
+        """Return the rows by key, without those of folded groups."""
         plain = [name for name, _ in groups] in ([], [""])
-        rows = {}
+        rows: dict[str, RunView | Heading] = {}
         for name, views in groups:
             if not plain:
-                rows[f"{GROUP}{name}"] = self._heading(name, len(views), widths, utf8)
+                rows[f"{GROUP}{name}"] = Heading(name, len(views))
             if plain or name not in self.folded:
-                rows |= {view.key: run_cells(view, widths, utf8, theme, metric) for view in views}
+                rows |= {view.key: view for view in views}
         return rows
 
-    def _heading(
-        self, name: str, count: int, widths: Mapping[str, int], utf8: bool
-    ) -> tuple[Text, ...]:
-        """Return the row of a group: its name and how many runs it has."""
+    def _rebuild(self, chosen: str | None) -> None:
+        """Replace all rows; the cursor stays on its run, or goes to the next one."""
+        keys = list(self._rows)
+        row = keys.index(chosen) if chosen in self._rows else self.cursor_row
+        self.clear()
+        self._to_add = keys
+        self._add_rows(max(row + 1, ROWS_AT_ONCE))
+        self.move_cursor(row=row)
+
+    def _add_rows(self, count: int) -> None:
+        """Add some of the rows that are missing, and the others when these are drawn."""
+        now, self._to_add = self._to_add[:count], self._to_add[count:]
+        for key in now:
+            self.add_row(key=key)
+        if self._to_add:
+            self.call_after_refresh(self._add_rows, ROWS_AT_ONCE)
+
+    def _differs(
+        self, before: Mapping[str, RunView | Heading], shown: Mapping[str, list[Text]]
+    ) -> bool:
+        """Return whether a run is another one than before, or one in view looks different."""
+        for key, row in self._rows.items():
+            if row is not before[key] and (isinstance(row, RunView) or row != before[key]):
+                return True
+        top = max(int(self.scroll_y), 0)
+        in_view = list(self._rows)[top : top + self.size.height]
+        return any(self.get_row(key) != shown.get(key) for key in in_view)
+
+    def get_row(self, row_key: RowKey | str) -> list[Text]:
+        """Return the cells of a row, formatted when they are first asked for.
+
+        Raises:
+            RowDoesNotExist: There is none of this key.
+        """
+        key = row_key.value if isinstance(row_key, RowKey) else row_key
+        if key is None or key not in self._rows:
+            raise RowDoesNotExist(f"no row {key!r}")
+        if key not in self._cells:
+            self._cells[key] = self._format(self._rows[key])
+        return self._cells[key]
+
+    def _update_dimensions(self, new_rows: Iterable[RowKey]) -> None:
+        """Measure no cell: rows have one line, and columns have their widths."""
+        super()._update_dimensions(())
+
+    def _format(self, row: RunView | Heading) -> list[Text]:
+        widths, utf8, metric = self._look
+        if isinstance(row, RunView):
+            return list(run_cells(row, widths, utf8, self.app.theme_variables, metric))
         closed, opened = ("▸", "▾") if utf8 else (">", "v")
-        sign = closed if name in self.folded else opened
+        sign = closed if row.name in self.folded else opened
         texts = {
-            next(iter(widths)): f"{sign} {plural(count, 'run')}",
-            "run": safe_text(name or tr("none"), widths["run"]),
+            next(iter(widths)): f"{sign} {plural(row.runs, 'run')}",
+            "run": safe_text(row.name or tr("none"), widths["run"]),
         }
-        return tuple(Text(texts.get(title, ""), style="bold") for title in widths)
+        return [Text(texts.get(title, ""), style="bold") for title in widths]
 
     def move_to(self, name: str) -> None:
         """Move the cursor to a run that is shown."""
+        self._add_rows(len(self._to_add))
         self.move_cursor(row=self.get_row_index(name))
 
     def _fit(self, widths: Mapping[str, int], settings: TableSettings, utf8: bool) -> None:
         """Set titles and widths of the columns; other columns take their place."""
         if [key.value for key in self.columns] != list(widths):
             self.clear(columns=True)
-            self._shown = {}
+            self._rows = {}
             for title, width in widths.items():
                 self.add_column(title, key=title, width=width)
         down, up = ("▾", "▴") if utf8 else ("v", "^")
