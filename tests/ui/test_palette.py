@@ -122,7 +122,7 @@ async def test_a_concept_is_explained(tmp_path: Path) -> None:
         title = CONCEPTS["augmentation"].title
         shown = app.screen.query_one("#title")
         await until(pilot, lambda: str(shown.render()) == title, title)
-        assert await found(app, "epochs batches") == ["Explain: batches"]  # in its text
+        assert await found(app, "epochs batches generator") == ["Explain: batches"]  # in its text
         assert await found(app, "no-such-word") == []
         assert await found(app, "-") == []
 
@@ -178,7 +178,7 @@ async def test_hidden_keys_are_offered_and_pressed(tmp_path: Path) -> None:
         assert "Open" not in offers(app)  # which is a line of its own for every run
         assert offers(app)["Open over"] == "finished"
         app.open("train", "over")
-        await until(pilot, lambda: "Smoother" in offers(app), "the keys")
+        await until(pilot, lambda: "More epochs" in offers(app), "the keys")
         assert "Open over" not in offers(app)
         await choose(app, pilot, "note", "Note: kept with the run")
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")

@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from numbers import Integral, Real
 from typing import Annotated, Any, Self, get_args, get_type_hints
 
@@ -98,13 +99,11 @@ def _interval(value: Any) -> tuple[float, float] | None:
 
 def _matrix(value: Any) -> tuple[tuple[int, ...], ...]:
     rows = items(value)
-    for row in rows:  # of hundreds of numbers, in a log of many epochs: no call for each
-        if (
-            not isinstance(row, list | tuple)
-            or set(map(type, row)) - {int}
-            or min(row, default=0) < 0
-        ):
-            return ()
+    if not all(isinstance(row, list | tuple) for row in rows):
+        return ()
+    cells = list(chain.from_iterable(rows))  # hundreds, in each of many epochs: no call for each
+    if set(map(type, cells)) - {int} or min(cells, default=0) < 0:
+        return ()
     return tuple(map(tuple, rows))
 
 
