@@ -1,5 +1,6 @@
 """The curve coach: each rule on both sides of its thresholds."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -170,6 +171,13 @@ def test_epochs_are_numbered_within_their_stage() -> None:
         best=4,
     )
     assert advice_on(two) == advice_on(one)
+
+
+def test_what_a_stage_begins_with_is_epoch_0() -> None:
+    since = re.compile(r"since epoch (\d+)")
+    one = advice_on(overfit())["overfitting"].sentence
+    other = advice_on(replace(overfit(), first_epoch=0))["overfitting"].sentence
+    assert int(since.findall(one)[0]) == int(since.findall(other)[0]) + 1
 
 
 def test_few_validation_images() -> None:

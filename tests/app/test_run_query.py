@@ -144,9 +144,17 @@ def test_runs_are_sorted_by_any_column(by: str, order: list[str]) -> None:
 
 
 def test_turned_round_what_is_unknown_still_comes_last() -> None:
-    assert names(sort_views(RUNS, "acc", reverse=True)) == ["cat-2", "rose-9", "rose-10", "cat-1"]
+    assert names(sort_views(RUNS, "acc", reverse=True)) == ["rose-9", "rose-10", "cat-2", "cat-1"]
     assert names(sort_views(RUNS, "base", True)) == ["rose-10", "rose-9", "cat-1", "cat-2"]
     assert names(sort_views(RUNS, "started", True)) == ["cat-2", "cat-1", "rose-9", "rose-10"]
+
+
+@pytest.mark.parametrize(("reverse", "order"), [(False, "cbda"), (True, "bcad")])
+def test_runs_that_were_tested_come_before_those_that_were_not(reverse: bool, order: str) -> None:
+    views = [
+        view("a", val=0.7), view("b", test=0.6, val=0.9), view("c", test=0.65), view("d", val=0.99),
+    ]  # fmt: skip
+    assert names(sort_views(views, "acc", reverse)) == list(order)
 
 
 def test_groups_are_in_the_order_of_their_first_runs() -> None:

@@ -330,6 +330,27 @@ def test_summary_as_dict(run: RunFolder, write: Write) -> None:
     }
 
 
+def test_a_solved_head_adds_no_epoch(run: RunFolder, write: Write) -> None:
+    """Before its stage trains, the plan is that of the spec; a probe's solution is its only one."""
+    write("stage_started", stage=0, kind="solve", epochs=1)
+    write("epoch_finished", stage=0, epoch=1, val_accuracy=0.5)
+    assert (summarize(run).epochs_done, summarize(run).epochs_total) == (0, 7)
+    write("stage_started", stage=1, epochs=5)
+    write("epoch_finished", stage=1, epoch=0, val_accuracy=0.5)
+    write("epoch_finished", stage=1, epoch=1, val_accuracy=0.75)
+    assert (summarize(run).epochs_done, summarize(run).epochs_total) == (1, 5)
+
+
+def test_a_linear_probe_is_one_epoch(workspace: Workspace) -> None:
+    spec = '[data]\nsource = "/photos/birds"\n[model]\nstrategy = "linear-probe"\n'
+    run = create_run(workspace, spec, "probe", "")
+    assert (summarize(run).epochs_done, summarize(run).epochs_total) == (0, 1)
+    log = LogWriter(run.events_path)
+    log.write("stage_started", stage=0, kind="solve", epochs=1)
+    log.write("epoch_finished", stage=0, epoch=1, val_accuracy=0.5)
+    assert (summarize(run).epochs_done, summarize(run).epochs_total) == (1, 1)
+
+
 def test_summary_without_events_uses_the_spec(run: RunFolder) -> None:
     summary = summarize(run)
     assert (summary.strategy, summary.data, summary.epochs_total) == ("convnet", "birds", 7)

@@ -84,8 +84,14 @@ async def test_grad_cam_of_a_worst_error(tmp_path: Path, requests: list[dict[str
         await until(pilot, lambda: f"PNG: {place}" in shown(app), "the answer")
         await until(pilot, lambda: "▀▀▀" in shown(app), "the picture")
         assert "seen \\e[31m" in shown(app)
-        await pilot.press("L", "enter")
-        await until(pilot, lambda: len(requests) == 2, "another explanation")
+        await pilot.press("L")
+        await until(pilot, lambda: len(requests) == 2, "the heatmap of the other class")
+        await pilot.press("enter")
+        await until(pilot, lambda: len(requests) == 3, "another explanation")
+        await pilot.press("n")
+        await until(
+            pilot, lambda: len(requests) == 4, "that of the next error, of which there is one"
+        )
     common = {
         "job": "explain",
         "model": str(run.model_path),
@@ -94,6 +100,8 @@ async def test_grad_cam_of_a_worst_error(tmp_path: Path, requests: list[dict[str
     }
     assert requests == [
         {**common, "what": "gradcam", "label": "dog", "or_fitting": True},
+        {**common, "what": "gradcam", "label": None, "or_fitting": True},
+        {**common, "what": "activations"},
         {**common, "what": "activations"},
     ]
 

@@ -61,6 +61,7 @@ class TrainingCurves:
 
     Attributes:
         stage_starts: index of each stage's first epoch; the last is that of the newest stage.
+        first_epoch: number of the newest stage's first epoch: 0 is what it begins with, if rated.
         best: index of the newest stage's best epoch by `monitor`; None without validation.
         val_score: the monitored metric if it is neither loss nor accuracy; else ().
         patience: epochs without improvement after which the stage ends; 0: never.
@@ -76,6 +77,7 @@ class TrainingCurves:
     val_loss: Values
     val_accuracy: Values
     stage_starts: tuple[int, ...] = (0,)
+    first_epoch: int = 1
     best: int | None = None
     monitor: str = "val_loss"
     patience: int = 0
@@ -101,8 +103,8 @@ class TrainingCurves:
         return values[self.start :]
 
     def number(self, index: int) -> int:
-        """Return an epoch's number in its stage, from 1."""
-        return index - self.start + 1
+        """Return an epoch's number in its stage."""
+        return index - self.start + self.first_epoch
 
 
 def advise(curves: TrainingCurves) -> list[CurveAdvice]:
@@ -180,18 +182,18 @@ def smooth(
 
 def _too_fast(curves: TrainingCurves) -> CurveAdvice | None:
     lowest = math.inf
-    for epoch, loss in enumerate(curves.stage(curves.loss), start=1):
+    for index, loss in enumerate(curves.stage(curves.loss)):
         if loss is None:
             continue
         jumped = loss >= JUMP_FACTOR * lowest and loss - lowest >= JUMP_LEAST
-        if jumped and epoch > curves.epochs - JUMP_EPOCHS:
+        if jumped and index >= curves.epochs - JUMP_EPOCHS:
             return CurveAdvice(
                 "learning-rate-too-high",
                 tr(
                     "training loss jumped from {lowest:.3f} to {loss:.3f} at epoch {epoch}.",
                     lowest=lowest,
                     loss=loss,
-                    epoch=epoch,
+                    epoch=curves.first_epoch + index,
                 ),
                 tr("a learning rate 3 to 10 times lower"),
             )
@@ -260,7 +262,7 @@ def _overfitting(curves: TrainingCurves) -> CurveAdvice | None:
             "{strength} overfitting since epoch {best}: training accuracy "
             "{training:.3f}, validation {validation:.3f}.",
             strength=strength,
-            best=best + 1,
+            best=curves.first_epoch + best,
             training=training,
             validation=validation,
         ),

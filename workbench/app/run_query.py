@@ -186,6 +186,9 @@ def sort_views(
 ) -> list[RunView]:
     """Return runs in an order; those of which nothing is known come last in either direction.
 
+    By a metric, runs that were tested come before those of which only validation is known: the
+    best of many epochs on the images that chose it is no rival of a test.
+
     Args:
         views: as `in_order` sorts them; equal ones keep that order.
         by: of `SORTS`, or a metric as the command line names it.
@@ -194,9 +197,11 @@ def sort_views(
     """
     if by == STARTED:
         return list(reversed(views)) if reverse else list(views)
+    tested = [True] * len(views)
     if by == METRIC or by in _METRIC_NAMES:
         wanted = metric if by == METRIC else _METRIC_NAMES[by]
         values: list[Any] = [view.summary.measured(wanted) for view in views]
+        tested = [view.summary.on_test(wanted) is not None for view in views]
         highest = True
     elif by in _NUMBERS:
         values, highest = [_NUMBERS[by](view) for view in views], True
@@ -204,10 +209,11 @@ def sort_views(
         texts = [next(iter(_TEXTS[by](view, NO_SWEEPS)), "") for view in views]
         values = [natural_sort_key(text.casefold()) if text else None for text in texts]
         highest = False
-    known = [(value, view) for value, view in zip(values, views, strict=True) if value is not None]
-    unknown = [view for value, view in zip(values, views, strict=True) if value is None]
-    known.sort(key=lambda pair: pair[0], reverse=highest != reverse)
-    return [view for _, view in known] + unknown
+    found = list(zip(values, tested, views, strict=True))
+    known = [row for row in found if row[0] is not None]
+    known.sort(key=lambda row: row[0], reverse=highest != reverse)
+    known.sort(key=lambda row: not row[1])
+    return [view for *_, view in known] + [view for value, _, view in found if value is None]
 
 
 def group_views(

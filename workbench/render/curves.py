@@ -108,6 +108,7 @@ def training_curves(view: RunView) -> TrainingCurves:
         val_loss=tuple(row.val_loss for row in rows),
         val_accuracy=tuple(row.val_accuracy for row in rows),
         stage_starts=starts or (0,),
+        first_epoch=rows[newest].epoch if newest < len(rows) else 1,
         best=index if index is not None and index >= newest else None,
         monitor=monitor,
         val_score=tuple(row.scores.get(score) for row in rows) if score else (),
@@ -214,6 +215,7 @@ def _whole_axis(view: RunView, style: PlotStyle, other: RunView | None) -> PlotO
         if len(names) > 1
     )
     before = starts[-1] if starts and len(planned_epochs(view)) == len(starts) else 0
+    before += before < len(history.epochs) and history.epochs[before].epoch == 0
     end = str(max(shown - before, 1))
     if shown < planned:
         end = tr("{shown} of {count}", shown=end, count=planned - before)

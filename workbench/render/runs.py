@@ -107,7 +107,7 @@ def format_position(view: RunView) -> str:
     if stage.started.is_solved:
         return tr("solved") if _rows_of(history, stage) else tr("solving")
     if view.summary.state.phase in ("finished", "evaluating"):
-        return plural(len(history.epochs), "epoch")
+        return plural(history.epochs_trained, "epoch")
     done = _rows_of(history, stage)
     epoch = done[-1].epoch if done else 0
     if view.running:

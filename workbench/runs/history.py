@@ -188,9 +188,18 @@ class History:
         return self.cross_validated.get(max(self.stages, default=-1))
 
     @property
+    def epochs_trained(self) -> int:
+        """Finished epochs; neither a stage that is solved has any, nor is 0, its result, one."""
+        return sum(row.epoch > 0 and not self._is_solved(row.stage) for row in self.epochs)
+
+    @property
     def epochs_planned(self) -> int | None:
-        """Planned epochs of the stages that have begun; None before the first."""
-        return sum(stage.epochs for stage in self.stages.values()) if self.stages else None
+        """Planned epochs of the stages that have begun; None before the first that trains."""
+        planned = [stage.epochs for stage in self.stages.values() if not stage.started.is_solved]
+        return sum(planned) if planned else None
+
+    def _is_solved(self, stage: int) -> bool:
+        return stage in self.stages and self.stages[stage].started.is_solved
 
     def copy(self) -> Self:
         """Return an independent history; the frozen rows are shared."""

@@ -307,17 +307,20 @@ def make_summary(
     }
     data = spec_table(spec, "data")
     name = str(history.data.name or PurePath(str(data.get("source", UNKNOWN))).name)
+    strategy = str(spec_table(spec, "model").get("strategy", UNKNOWN))
+    is_probe = strategy == "linear-probe"  # solved at once, which counts as its only epoch
+    planned = whole(spec_table(spec, "training").get("epochs"))
     return RunSummary(
         name=folder.name,
         state=state,
         preset=preset if isinstance(preset := spec.get("preset"), str) else None,
         random_weights=spec_table(spec, "base").get("weights") == "random",
-        strategy=str(spec_table(spec, "model").get("strategy", UNKNOWN)),
+        strategy=strategy,
         data=f"{name} (corrected)" if data.get("corrections") else name,
         best_val_accuracy=kept.val_accuracy if kept else None,
         test_accuracy=evaluation.accuracy if evaluation and on_test else None,
-        epochs_done=sum(row.epoch > 0 for row in history.epochs),  # 0: a head that began solved
-        epochs_total=history.epochs_planned or whole(spec_table(spec, "training").get("epochs")),
+        epochs_done=len(history.epochs) if is_probe else history.epochs_trained,
+        epochs_total=1 if is_probe else history.epochs_planned or planned,
         started=history.started,
         last_sign=history.last_sign,
         val_scores={**({} if on_test else scores), **(kept.scores if kept else {})},

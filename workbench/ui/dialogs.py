@@ -99,7 +99,7 @@ class Confirm(ModalScreen[bool]):
             yield Static(Text(safe_text(self._question, 400)))
             with Horizontal(classes="buttons"):
                 yield Button(f"{self._yes} (y)", variant="error", id="yes")
-                yield Button(tr("No (n)"), variant="primary", id="no")
+                yield Button(tr("No (n, enter)"), variant="primary", id="no")
 
     def on_mount(self) -> None:
         """Make the answer that loses nothing the default."""

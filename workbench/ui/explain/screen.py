@@ -117,6 +117,7 @@ class ExplainScreen(RunScreen):
         self._image: ImageChoice | None = None
         self._error = -1  # index of the worst error that is shown; -1 for another image
         self._label: str | None = None  # None for the predicted one
+        self._explains = ""  # what is shown of the image; "" for nothing
 
     def compose_body(self) -> ComposeResult:
         """Yield layers and explanation beside each other, image and class below."""
@@ -195,6 +196,7 @@ class ExplainScreen(RunScreen):
         elif what == "gradcam":
             request |= {"label": self._label, "or_fitting": True}
         image = None if what == "filters" else self._image
+        self._explains = what if image else ""
         self.query_one(ExplanationView).explain(request, image)
 
     def action_next_error(self) -> None:
@@ -204,6 +206,12 @@ class ExplainScreen(RunScreen):
             self._error = (self._error + 1) % len(run.worst)
             self._image = ImageChoice(run.worst[self._error].path, run.root)
         self._show_choice()
+        self._explain_again()
+
+    def _explain_again(self) -> None:
+        """Explain the new choice as the one before, so that the picture is that of the image."""
+        if self._explains:
+            self.action_explain(self._explains)
 
     def action_image(self) -> None:
         """Ask for the path of another image."""
@@ -217,6 +225,7 @@ class ExplainScreen(RunScreen):
         if event.value.strip():
             self._image = ImageChoice(str(parse_path(event.value.strip()).absolute()))
             self._error = -1
+            self._explain_again()
         self._close_path()
 
     def action_label(self) -> None:
@@ -228,13 +237,14 @@ class ExplainScreen(RunScreen):
             )
             return
         choices = [None, *labels]
-        self._label = choices[(choices.index(self._label) + 1) % len(choices)]
-        self._show_choice()
+        self._set_label(choices[(choices.index(self._label) + 1) % len(choices)] or PREDICTED)
 
     def _set_label(self, label: str | None) -> None:
         if label is not None:
             self._label = None if label == PREDICTED else label
             self._show_choice()
+            if self._explains == "gradcam":
+                self._explain_again()
 
     def action_back(self) -> None:
         """Leave the field for a path, or the screen."""
