@@ -10,6 +10,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,7 +18,7 @@ from unittest import mock
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import example
-import join_pictures
+from join_pictures import Frame, join
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -65,6 +66,12 @@ SCREENS: dict[str, tuple[Opener, str]] = {
     "results": (lambda workspace, folder: ResultsScreen("flowers-3"), "tulip"),
     "why": (lambda workspace, folder: ConceptsScreen(("border-effect",)), "pixels"),
 }
+# The session that README shows: screens with the seconds each is shown.
+SESSION: tuple[tuple[str, float], ...] = (
+    ("home", 2.5), ("machine", 2.5), ("data", 3), ("strategy", 3), ("layers", 3), ("train", 0.8),
+    ("results", 3.5),
+)  # fmt: skip
+TRAINING = (1, 4, 7, 10, 13, 16)  # epochs of the stage, a screenshot each
 # Key to press before the picture is taken, and the text that it shows.
 KEYS = {"data": ("down", "dog.0.jpg")}
 
@@ -128,14 +135,32 @@ def simulated_machine() -> Iterator[None]:
         yield
 
 
-async def make_all(workspace: Workspace, folder: Path) -> None:
+async def session(clock: example.Clock) -> str:
+    """Return the way through the app as one SVG that moves; the curves grow."""
+    frames = []
+    for name, seconds in SESSION:
+        if name != "train":
+            frames.append(Frame((PICTURES / f"{name}.svg").read_text("utf-8"), seconds))
+            continue
+        for epochs in TRAINING:
+            with tempfile.TemporaryDirectory() as folder:
+                os.chdir(folder)
+                with example.training_in(Path(), clock, epochs) as workspace:
+                    svg = await picture(name, workspace, Path())
+                # Each with styles of its own.
+                frames.append(Frame(svg.replace("terminal-", f"terminal-{epochs}-"), seconds))
+        frames[-1] = replace(frames[-1], seconds=3.0)
+    return join(frames)
+
+
+async def make_all(workspace: Workspace, folder: Path, clock: example.Clock) -> None:
     """Write all pictures."""
     for name in SCREENS:
         svg = await picture(name, workspace, folder)
         path = PICTURES / f"{name}.svg"
         path.write_text(svg, encoding="utf-8")
         print(f"{path.name}  {len(svg) / 1000:.0f} kB")
-    (PICTURES / "session.svg").write_text(join_pictures.join(PICTURES), encoding="utf-8")
+    (PICTURES / "session.svg").write_text(await session(clock), encoding="utf-8")
 
 
 def main() -> None:
@@ -147,7 +172,7 @@ def main() -> None:
         with example.workspace_in(folder, clock):
             os.chdir(folder)  # so that the app shows the workspace by its name only
             try:
-                asyncio.run(make_all(Workspace(Path(example.FOLDER)), folder))
+                asyncio.run(make_all(Workspace(Path(example.FOLDER)), folder, clock))
             finally:
                 os.chdir(here)
 

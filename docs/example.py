@@ -234,8 +234,8 @@ def failed(workspace: Workspace) -> None:
     )  # fmt: skip
 
 
-def train(workspace: Workspace) -> int:
-    """Write a fine-tuning in its second stage; return the lock of its worker."""
+def train(workspace: Workspace, epochs: int = 16) -> int:
+    """Write a fine-tuning after so many epochs of its second stage; return its worker's lock."""
     run = RecordedRun(workspace, "cats-dogs-12", "fine-tuning", "training.epochs=30")
     lock = take_lock(run.folder.lock_path)
     run.data("cats-dogs", ["cat", "dog"], 1000, 500)
@@ -243,11 +243,24 @@ def train(workspace: Workspace) -> int:
     run.epochs(0, 10)
     run.emit("stage_finished", stage=0, reason="all epochs", best_epoch=10, kept_epoch=10)
     run.stage(1, "head and block5", 30, learning_rate=1e-5)
-    run.epochs(1, 16)
-    run.saved(1, 17, NOW - 40)
+    run.epochs(1, epochs)
+    run.saved(1, epochs + 1, NOW - 40)
     run.machine()
-    run.progress(1, 17, 20, steps=32, pace=412.0)
+    run.progress(1, epochs + 1, 20, steps=32, pace=412.0)
     return lock
+
+
+@contextlib.contextmanager
+def training_in(folder: Path, clock: Clock, epochs: int) -> Iterator[Workspace]:
+    """Write a workspace in which one run is training, after so many epochs."""
+    clock.now = NOW - 4 * MINUTE
+    workspace = Workspace(folder / FOLDER)
+    lock = train(workspace, epochs)
+    clock.now = NOW
+    try:
+        yield workspace
+    finally:
+        os.close(lock)
 
 
 @contextlib.contextmanager

@@ -1,32 +1,45 @@
 """Join screenshots into one picture that moves: called by docs/draw_screens.py."""
 
 import re
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-SECONDS = 3.0  # that each screen is shown
-ORDER = ("home", "machine", "data", "strategy", "layers", "train", "results")
 _ROOT = re.compile(r'<svg[^>]*viewBox="([^"]+)"')
 
 
-def join(folder: Path, names: tuple[str, ...] = ORDER) -> str:
-    """Return an SVG that shows the pictures of a folder one after the other, forever."""
-    pictures = [(folder / f"{name}.svg").read_text("utf-8") for name in names]
-    boxes = {_ROOT.search(picture)[1] for picture in pictures}  # type: ignore[index]
-    (box,) = boxes  # all of one size
-    share = 100 / len(names)
-    total = SECONDS * len(names)
-    style = (
-        "@keyframes turn { 0% { visibility: visible; } "
-        f"{share:.4f}% {{ visibility: hidden; }} 100% {{ visibility: hidden; }} }}\n"
-        f".turn {{ visibility: hidden; animation: turn {total:g}s step-end infinite; }}\n"
-    )
-    style += "".join(
-        f".turn-{number} {{ animation-delay: {number * SECONDS:g}s; }}\n"
-        for number in range(len(names))
-    )
-    parts = [f'<g class="turn turn-{n}">\n{picture}</g>' for n, picture in enumerate(pictures)]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">\n<style>\n{style}</style>\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
-    )
+@dataclass(frozen=True)
+class Frame:
+    """A screenshot as SVG, and the seconds that it is shown."""
+
+    svg: str
+    seconds: float
+
+
+def join(frames: Sequence[Frame]) -> str:
+    """Return an SVG that shows the frames one after the other, forever.
+
+    Raises:
+        ValueError: they differ in size.
+    """
+    boxes = {found[1] for frame in frames if (found := _ROOT.search(frame.svg))}
+    if len(boxes) != 1:
+        raise ValueError(f"screenshots of one size are expected, received {sorted(boxes)}")
+    total = sum(frame.seconds for frame in frames)
+    style = [f".frame {{ visibility: hidden; animation: {total:g}s step-end infinite; }}"]
+    parts, begin = [], 0.0
+    for number, frame in enumerate(frames):
+        first, last = 100 * begin / total, 100 * (begin + frame.seconds) / total
+        hidden = "0% { visibility: hidden; } " if number else ""
+        style.append(
+            f"@keyframes frame-{number} {{ {hidden}{first:.3f}% {{ visibility: visible; }} "
+            f"{last:.3f}% {{ visibility: hidden; }} }}\n"
+            f".frame-{number} {{ animation-name: frame-{number}; }}"
+        )
+        parts.append(f'<g class="frame frame-{number}">\n{frame.svg}</g>')
+        begin += frame.seconds
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{boxes.pop()}">',
+            "<style>", *style, "</style>", *parts, "</svg>\n",
+        ]
+    )  # fmt: skip
