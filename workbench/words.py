@@ -28,6 +28,21 @@ _WORDS = {
     "horizontal_flip": tr("horizontal flip"), "vertical_flip": tr("vertical flip"),
     "brightness": tr("brightness"), "contrast": tr("contrast"),
     "random_crop": tr("random crop"), "mixup": tr("mixup"), "cutmix": tr("cutmix"),
+    # Of the operating system.
+    "No such file or directory": tr("No such file or directory"),
+    "Permission denied": tr("Permission denied"),
+    "Operation not permitted": tr("Operation not permitted"),
+    "No space left on device": tr("No space left on device"),
+    "Disk quota exceeded": tr("Disk quota exceeded"),
+    "Is a directory": tr("Is a directory"),
+    "Not a directory": tr("Not a directory"),
+    "File exists": tr("File exists"),
+    "File name too long": tr("File name too long"),
+    "File too large": tr("File too large"),
+    "Read-only file system": tr("Read-only file system"),
+    "Input/output error": tr("Input/output error"),
+    "Stale file handle": tr("Stale file handle"),
+    "Too many open files": tr("Too many open files"),
 }  # fmt: skip
 
 
@@ -35,3 +50,7 @@ def shown(name: str) -> str:
     """Return a name of a file or an event in the language of the reader; an unknown one as is."""
     return _WORDS.get(name, name)
 
+
+def reason_of(error: BaseException) -> str:
+    """Return why the operating system refused something, from the outside and so not safe."""
+    return shown(getattr(error, "strerror", None) or "") or str(error)

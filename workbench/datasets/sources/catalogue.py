@@ -85,7 +85,9 @@ _DIGIT_NAMES = tuple("0123456789")
 
 def _fashion(name: str, size: int, md5: str) -> RemoteFile:
     """Return a file of Fashion-MNIST: Keras's copies have the sizes of the authors' own files."""
-    publisher = "its authors (github.com/zalandoresearch/fashion-mnist, README)"
+    publisher = tr(
+        "its authors ({place})", place="github.com/zalandoresearch/fashion-mnist, README"
+    )
     return RemoteFile(f"{_KERAS}/{name}-ubyte.gz", size, f"md5:{md5}", publisher)
 
 
