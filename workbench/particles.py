@@ -58,6 +58,6 @@ def _final_consonant(text: str) -> int | None:
     lower = text[-3:].lower()
     if lower[-1] in "lmn" or lower.endswith("ng"):
         return _L if lower[-1] == "l" else 1
-    # A stop behind one vowel is a final consonant (net), behind another consonant a syllable (test).
+    # A stop behind a single vowel is a final consonant (net), else a syllable (test).
     stops = lower[-1] in "ckpt" and text[-1].islower() and lower[-2:-1] in tuple(_VOWELS)
     return int(stops and lower[-3:-2] not in tuple(_VOWELS))
