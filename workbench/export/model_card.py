@@ -231,7 +231,7 @@ def _stages(data: RunData, spec: ExperimentSpec) -> list[str]:
 
 def _stage(data: RunData, stage: StageRow) -> str:
     """Return epochs, optimizer, and what was trained and frozen."""
-    epochs = sum(row.stage == stage.index for row in data.history.epochs)
+    epochs = sum(row.stage == stage.index and row.epoch > 0 for row in data.history.epochs)
     rate = stage.started.learning_rate
     optimizer = escape_markdown(stage.started.optimizer)
     optimizer = f"{optimizer} {'' if rate is None else f'{rate:g}'}".strip()

@@ -233,7 +233,7 @@ def _stages(data: RunData) -> list[Values]:
 def _stage(data: RunData, stage: StageRow) -> str:
     if stage.started.is_solved:
         return describe_cross_validation(data.history.cross_validated.get(stage.index))
-    done = sum(row.stage == stage.index for row in data.history.epochs)
+    done = sum(row.stage == stage.index and row.epoch > 0 for row in data.history.epochs)
     rate, optimizer = stage.started.learning_rate, safe_text(stage.started.optimizer)
     parts = [
         tr(
