@@ -107,7 +107,9 @@ class Audit:
                 )
             )
         lines += self.groups.lines() if self.groups else []
-        return lines + [f"{finding.severity}: {finding.message}" for finding in self.findings]
+        return lines + [
+            f"{shown(finding.severity)}: {finding.message}" for finding in self.findings
+        ]
 
     def near_pairs(self) -> list[tuple[str, str]]:
         """Return the paths of images that look nearly the same."""
