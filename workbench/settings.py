@@ -186,7 +186,8 @@ def describe_invalid(detail: ErrorDetails) -> str:
     names = [part for part in place if not part.isdecimal()]
     kind = detail["type"]
     if kind == "literal_error":
-        allowed = detail["ctx"]["expected"]
+        *first, last = detail["ctx"]["expected"].split(" or ")
+        allowed = tr("{first} or {last}", first=", ".join(first), last=last) if first else last
     elif kind.startswith("bool"):
         allowed = tr("true or false")
     elif place[0] == "keys" and names[-1] != "[key]":
