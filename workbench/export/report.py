@@ -17,6 +17,7 @@ from workbench.downloads.disk import disk_errors
 from workbench.experiment.facts import SPLITS, list_splits
 from workbench.experiment.metrics import VALIDATION, describe_monitor
 from workbench.export.curves import curve_figure
+from workbench.export.report_stages import describe_stages
 from workbench.export.run_data import RunData, RunImages, class_table, day, moment, read_run_data
 from workbench.export.target import check_free
 from workbench.export.templating import render
@@ -25,18 +26,7 @@ from workbench.messages import current_language, tr
 from workbench.paths import Workspace
 from workbench.runs.events import EpochFinished
 from workbench.runs.folder import RunFolder
-from workbench.runs.freeze_check import (
-    ERROR,
-    Layer,
-    Verdict,
-    group_by_block,
-    layers_of_stage,
-    verdict,
-)
 from workbench.runs.history import (
-    StageRow,
-    describe_cross_validation,
-    describe_kept,
     monitored_scores,
 )
 from workbench.runs.results import MIRRORED, caveats, describe_reference, suggest_next
@@ -46,7 +36,6 @@ from workbench.text import (
     format_accuracy,
     format_gib,
     format_seconds,
-    format_shape,
     plural,
     safe_text,
 )
@@ -105,7 +94,7 @@ def report_page(data: RunData, images: RunImages, spec_text: str, now: float) ->
     sections: dict[str, tuple[str, Callable[[], Values]]] = {
         "results": (tr("Results"), lambda: _results(data)),
         "curves": (tr("Curves"), lambda: _curves(data)),
-        "layers": (tr("Layers"), lambda: {"stages": _stages(data)}),
+        "layers": (tr("Layers"), lambda: {"stages": describe_stages(data)}),
         "confusion": (tr("Confusions"), lambda: _confusion(data)),
         "errors": (tr("Worst errors"), lambda: {"errors": _errors(data, images)}),
         "data": (tr("Data"), lambda: _data(data)),
@@ -209,68 +198,6 @@ def _epoch(row: EpochFinished, scores: Sequence[str]) -> Sequence[str]:
         "-" if row.learning_rate is None else f"{row.learning_rate:.3g}",
         "-" if row.seconds is None else format_seconds(row.seconds),
     )
-
-
-def _stages(data: RunData) -> list[Values]:
-    """Return each stage's blocks and, where these hold several layers, its layers."""
-    stages = []
-    for index, stage in sorted(data.history.stages.items()):
-        layers = layers_of_stage(stage.started, data.history.layers.get(index))
-        groups = group_by_block(layers)
-        every = [_layer(layer, verdict(layer)) for layer in layers]
-        stages.append(
-            {
-                "number": index + 1,
-                "name": stage.name,
-                "about": _stage(data, stage),
-                "blocks": [_layer(group.combined, group.verdict) for group in groups],
-                "layers": every if len(layers) > len(groups) else [],
-            }
-        )
-    return stages
-
-
-def _stage(data: RunData, stage: StageRow) -> str:
-    if stage.started.is_solved:
-        return describe_cross_validation(data.history.cross_validated.get(stage.index))
-    done = sum(row.stage == stage.index and row.epoch > 0 for row in data.history.epochs)
-    rate, optimizer = stage.started.learning_rate, safe_text(stage.started.optimizer)
-    parts = [
-        tr(
-            "{epochs} of {most} at most, {optimizer}",
-            epochs=plural(done, "epoch"),
-            most=stage.epochs,
-            optimizer=f"{optimizer} {'' if rate is None else f'{rate:g}'}".strip(),
-        ),
-    ]
-    if stage.end:
-        parts.append(shown(safe_text(stage.end.reason)))
-        parts += [] if stage.end.kept_epoch is None else [describe_kept(stage.end)]
-    return ", ".join(part.strip() for part in parts if part.strip())
-
-
-def _layer(layer: Layer, found: Verdict | None) -> tuple[str, ...]:
-    note: str = safe_text(found.message) if found else ""
-    if found and found.kind == ERROR:
-        note = Markup('<span class="bad">{}</span>').format(note)
-    return (
-        layer.name,
-        format_shape(layer.output_shape) or "-",
-        f"{layer.parameters:,}" if layer.parameters else "-",
-        shown(layer.requested) or "-",
-        shown(layer.compiled) or "-",
-        _moved(layer.moved),
-        note,
-    )
-
-
-def _moved(share: float | None) -> str:
-    """Return a percentage; a change, however small, is never shown as 0."""
-    if share is None:
-        return "-"
-    if not share:
-        return "0"
-    return f"{share:.2%}" if share >= 0.0001 else f"{100 * share:.1e}%"
 
 
 def _confusion(data: RunData) -> Values:
