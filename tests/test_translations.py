@@ -34,6 +34,11 @@ class Screen:
     )
 
 
+def test_texts_of_templates_are_found() -> None:
+    template = """{{ tr("Data") }} {{ name }} {{ tr("Next: {step}", step=next)|upto(9) }}"""
+    assert messages.template_texts(template) == ["Data", "Next: {step}"]
+
+
 @pytest.mark.parametrize("call", ["tr(f'{name} is here')", "tr(title)", "plural(2, noun)"])
 def test_texts_that_no_catalogue_can_have_are_named(call: str) -> None:
     assert messages.messages_of(f"\n{call}") == ([], [f"line 2: {call}"])

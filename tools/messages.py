@@ -19,6 +19,8 @@ from pathlib import Path
 from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from jinja2 import Environment
+from jinja2.ext import extract_from_ast
 
 ROOT = Path(__file__).parents[1]
 PRODUCT = ROOT / "workbench"
@@ -60,9 +62,19 @@ def extract() -> tuple[dict[str, list[Message]], list[str]]:
         unknown += [f"{place}, {line}" for line in wrong]
         if messages:
             found[place] = messages
+    for path in sorted(PRODUCT.rglob("*.j2")):
+        if texts := template_texts(path.read_text(encoding="utf-8")):
+            found[str(path.relative_to(PRODUCT))] = texts
     for place, texts in kept_texts().items():
         found[place] = list(dict.fromkeys([*found.get(place, []), *texts]))
     return found, unknown
+
+
+def template_texts(source: str) -> list[Message]:
+    """Return what a Jinja template translates, in its order."""
+    calls = extract_from_ast(Environment().parse(source), ("tr",))
+    texts = [text[0] if isinstance(text, tuple) else text for _, _, text in calls]
+    return list(dict.fromkeys(text for text in texts if text))
 
 
 def kept_texts() -> dict[str, list[Message]]:

@@ -6,6 +6,7 @@ import sys
 
 from workbench.errors import UserError
 from workbench.language import choose_language
+from workbench.messages import tr
 from workbench.text import make_printable, safe_lines
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     try:
         choose_language(sys.argv)
     except UserError as error:
-        print(f"error: {safe_lines(error)}", file=sys.stderr)
+        print(tr("error: {message}", message=safe_lines(error)), file=sys.stderr)
         sys.exit(2)
     from workbench.cli.app import workbench
 

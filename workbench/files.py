@@ -14,6 +14,7 @@ from typing import TextIO
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 ENCODING = "utf-8-sig"  # the byte order mark is dropped
 _CHECKED = 64  # bytes; zeros among them in a pattern show UTF-16 or UTF-32
@@ -128,7 +129,7 @@ def cannot_read(path: Path, error: OSError) -> UserError:
         tr(
             "{path} cannot be read: {error_strerror}.",
             path=safe_text(path),
-            error_strerror=safe_text(error.strerror or error),
+            error_strerror=safe_text(reason_of(error)),
         )
     )
 

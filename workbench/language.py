@@ -12,7 +12,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from workbench.errors import UserError
-from workbench.messages import LANGUAGE_VARIABLE, LANGUAGES
+from workbench.messages import LANGUAGE_VARIABLE, LANGUAGES, tr
 from workbench.paths import config_folder
 from workbench.text import safe_text, supports_unicode, supports_utf8
 
@@ -45,7 +45,8 @@ def choose_language(
     Raises:
         UserError: `--lang` names no known language.
     """
-    asked = take_option(arguments)
+    given = _take_words(arguments)
+    asked = _known(given or "")
     language = asked or _of_variable(environment) or _of_settings(environment)
     language = language or _of_locale(environment)
     if "--json" in arguments:
@@ -58,6 +59,8 @@ def choose_language(
         )
         language = "en"
     environment[LANGUAGE_VARIABLE] = language
+    if given is not None and not asked:
+        raise _unknown(given)
     return language
 
 
@@ -67,6 +70,16 @@ def take_option(arguments: list[str]) -> str:
     Raises:
         UserError: It is no known language.
     """
+    given = _take_words(arguments)
+    if given is None:
+        return ""
+    if known := _known(given):
+        return known
+    raise _unknown(given)
+
+
+def _take_words(arguments: list[str]) -> str | None:
+    """Remove each `--lang` before a `--`; return what the last one names, None without one."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     kept: list[str] = []
     given: str | None = None
@@ -79,12 +92,17 @@ def take_option(arguments: list[str]) -> str:
         else:
             kept.append(word)
     arguments[:end] = kept
-    if given is None:
-        return ""
-    if known := _known(given):
-        return known
-    raise UserError(
-        f"{OPTION}: received {safe_text(given, 40) or 'nothing'}; allowed: {', '.join(LANGUAGES)}"
+    return given
+
+
+def _unknown(given: str) -> UserError:
+    return UserError(
+        tr(
+            "{option}: received {given}; allowed: {allowed}",
+            option=OPTION,
+            given=safe_text(given, 40) or tr("nothing"),
+            allowed=", ".join(LANGUAGES),
+        )
     )
 
 

@@ -9,6 +9,8 @@ import os
 from functools import cache
 from pathlib import Path
 
+from workbench.particles import fit_particles
+
 LANGUAGE_VARIABLE = "WORKBENCH_LANG"
 LANGUAGES = {"en": "English", "ko": "한국어"}
 DOMAIN = "workbench"
@@ -45,9 +47,10 @@ def tr(sentence: str, /, **values: object) -> str:
     if not values:
         return found
     try:
-        return found.format(**values)
+        shown = found.format(**values)
     except (LookupError, ValueError):  # a translation with other names
         return sentence.format(**values)
+    return fit_particles(shown) if current_language() == "ko" else shown
 
 
 def tr_kept(text: str) -> str:

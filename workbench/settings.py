@@ -19,6 +19,7 @@ from workbench.files import decode_text, write_atomic
 from workbench.messages import tr
 from workbench.paths import config_folder
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -162,7 +163,7 @@ def read_settings() -> tuple[Settings, tuple[str, ...]]:
     except FileNotFoundError:
         return Settings(), ()
     except (OSError, ValueError, RecursionError, UserError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = reason_of(error)
         return Settings(), (_ignored(path, safe_text(reason)),)
     notes: list[str] = []
     while True:
@@ -185,7 +186,8 @@ def describe_invalid(detail: ErrorDetails) -> str:
     names = [part for part in place if not part.isdecimal()]
     kind = detail["type"]
     if kind == "literal_error":
-        allowed = detail["ctx"]["expected"]
+        *first, last = detail["ctx"]["expected"].split(" or ")
+        allowed = tr("{first} or {last}", first=", ".join(first), last=last) if first else last
     elif kind.startswith("bool"):
         allowed = tr("true or false")
     elif place[0] == "keys" and names[-1] != "[key]":
@@ -227,7 +229,7 @@ def change_settings(changes: Mapping[Place, object]) -> Settings:
             tr(
                 "{path} cannot be written: {reason}.",
                 path=safe_text(path),
-                reason=safe_text(error.strerror or error),
+                reason=safe_text(reason_of(error)),
             ),
             tr("Make room or fix the permissions, or name another folder: XDG_CONFIG_HOME=DIR"),
         ) from None
@@ -281,7 +283,7 @@ def _read_document(path: Path) -> "TOMLDocument":
     except FileNotFoundError:
         return tomlkit.document()
     except (OSError, ValueError, RecursionError, UserError, TOMLKitError) as error:
-        reason = safe_text(getattr(error, "strerror", None) or error)
+        reason = safe_text(reason_of(error))
         raise UserError(
             tr("{path} cannot be read: {reason}.", path=safe_text(path), reason=reason.rstrip(".")),
             tr("Correct the file, or move it away: all settings then have their defaults."),

@@ -224,6 +224,11 @@ def format_choices(choices: Sequence[str]) -> str:
     return tr("{first} or {last}", first=", ".join(choices[:-1]), last=choices[-1])
 
 
+def not_allowed(received: object, allowed: str) -> str:
+    """Return that a value is none of the allowed ones."""
+    return tr("received {received}; allowed: {allowed}", received=repr(received), allowed=allowed)
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str = "") -> str:
     """Return lines of columns with two spaces between.
 

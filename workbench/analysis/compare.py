@@ -21,6 +21,7 @@ from workbench.runs.freeze_check import FROZEN, TRAINS
 from workbench.runs.history import History, StageRow, fold
 from workbench.runs.score import Score
 from workbench.runs.state import RunSummary, summarize
+from workbench.words import shown
 
 # Counts of images by (hash of their pixels, label).
 Images = Counter[tuple[str, str]]
@@ -288,11 +289,11 @@ def _moved_though_frozen(events: Iterable[Event]) -> set[str]:
 
 def _describe(training: list[int], stages: int) -> str:
     if not training:
-        return FROZEN
+        return shown(FROZEN)
     if len(training) == stages:
-        return TRAINS
+        return shown(TRAINS)
     numbers = ", ".join(str(index + 1) for index in training)
-    return tr("{trains} in stage {numbers}", trains=TRAINS, numbers=numbers)
+    return tr("{trains} in stage {numbers}", trains=shown(TRAINS), numbers=numbers)
 
 
 def _shared(tests: list[Images | None]) -> int | None:

@@ -17,6 +17,7 @@ from workbench.files import open_table
 from workbench.messages import tr
 from workbench.runs.confusion import ConfusedPair
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 SMALLEST = 5e-7  # less is written as 0.000000
 LARGEST_LOSS = -math.log(SMALLEST)  # 14.5; the true loss may be larger
@@ -92,7 +93,7 @@ def read_predictions(path: Path) -> PredictionTable:
             tr("They are written at the end of training."),
         ) from None
     except OSError as error:
-        reason = safe_text(error.strerror or error)
+        reason = safe_text(reason_of(error))
         raise UserError(
             tr("{path} cannot be read: {reason}.", path=safe_text(path), reason=reason)
         ) from error

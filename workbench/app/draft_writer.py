@@ -9,6 +9,7 @@ from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.messages import tr
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 
 def write_file(path: Path, text: str) -> None:
@@ -21,7 +22,7 @@ def write_file(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text)
     except OSError as error:
-        reason = safe_text(error.strerror or error)
+        reason = safe_text(reason_of(error))
         raise UserError(
             tr("{path} cannot be written: {reason}.", path=safe_text(path), reason=reason)
         ) from None

@@ -197,11 +197,19 @@ def _model(name: str) -> Make:
         target = free_path(into / f"{safe_stem(run.name)}-{name}")
         made = export_run(workspace, run, (name,), target, progress=progress)
         [tried] = made.tried
+        folder = safe_text(made.folder, 1000)
+        if not tried.difference:
+            return tr(
+                "{folder}\nLoaded again in a fresh process and tried on {images} images: every "
+                "probability is the original's. README.md in it shows how to load it.",
+                folder=folder,
+                images=tried.images,
+            )
         return tr(
             "{folder}\nLoaded again in a fresh process and tried on {images} images: no "
             "probability differs by more than {difference:.2g} from the original's. "
             "README.md in it shows how to load it.",
-            folder=safe_text(made.folder, 1000),
+            folder=folder,
             images=tried.images,
             difference=tried.difference,
         )

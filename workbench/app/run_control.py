@@ -29,6 +29,7 @@ from workbench.runs.process import WarmWorker
 from workbench.runs.queue import NotWritable, device_of, devices_in_use, is_waiting
 from workbench.runs.slurm_queue import is_open
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 STOP_SECONDS = 60.0  # for a worker to finish its step and save
 DEMO = ("dense", "convnet")
@@ -129,7 +130,7 @@ def make_folder(workspace: Workspace, spec: ExperimentSpec, stem: str) -> RunFol
     try:
         return create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
     except OSError as error:
-        reason = safe_text(error.strerror or error)
+        reason = safe_text(reason_of(error))
         raise UserError(
             tr(
                 "The run cannot be written in {runs}: {reason}.",

@@ -10,6 +10,7 @@ from workbench.paths import Workspace
 from workbench.runs.state import RunSummary
 from workbench.settings import NotificationSettings
 from workbench.text import safe_text
+from workbench.words import reason_of, shown
 
 COMMAND_SECONDS = 60.0  # for the command of a person
 
@@ -36,7 +37,9 @@ class RunEnd:
 
     def describe(self) -> str:
         """Return a sentence, safe to print."""
-        return tr("{run}: {state}", run=safe_text(self.run, 64), state=safe_text(self.state, 20))
+        return tr(
+            "{run}: {state}", run=safe_text(self.run, 64), state=shown(safe_text(self.state, 20))
+        )
 
 
 def end_of(summary: RunSummary, workspace: Workspace) -> RunEnd:
@@ -78,7 +81,7 @@ def run_command(command: str, end: RunEnd) -> str:
     except subprocess.TimeoutExpired:
         reason = tr("it took more than {seconds:.0f} s", seconds=COMMAND_SECONDS)
     except OSError as error:
-        reason = safe_text(error.strerror or error)
+        reason = safe_text(reason_of(error))
     else:
         if not done.returncode:
             return ""
@@ -94,7 +97,7 @@ def run_command(command: str, end: RunEnd) -> str:
 
 def describe_title(summary: RunSummary) -> str:
     """Return a terminal's title for a run: its state and progress, safe to print."""
-    phase = summary.state.phase
+    phase = shown(summary.state.phase)
     total = summary.epochs_total
     done = tr("epoch {done}/{total}", done=summary.epochs_done, total=total) if total else ""
     return " ".join(part for part in (f"{safe_text(summary.name, 64)}:", phase, done) if part)

@@ -19,6 +19,7 @@ from workbench.paths import Workspace
 from workbench.runs.lock import RunLocked, is_locked, take_lock
 from workbench.runs.process import last_lines, start_worker, worker_command
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 KEPT_SECONDS = 14 * 86400  # until the folder of an old scan is removed
 _PREFIX = "scan-"
@@ -89,7 +90,7 @@ class ScanJob:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            reason = safe_text(error.strerror or error)
+            reason = safe_text(reason_of(error))
             raise UserError(tr("The scan cannot be started: {reason}.", reason=reason)) from None
 
     def poll(self) -> ScanStatus:

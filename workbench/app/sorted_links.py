@@ -8,6 +8,7 @@ from pathlib import Path
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 
 def make_folder(folder: Path) -> None:
@@ -28,7 +29,7 @@ def make_folder(folder: Path) -> None:
             tr(
                 "{folder} cannot be used: {reason}.",
                 folder=safe_text(folder),
-                reason=safe_text(error.strerror or error),
+                reason=safe_text(reason_of(error)),
             )
         ) from error
 

@@ -22,6 +22,7 @@ from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.progress import Progress, silent
 from workbench.text import format_bytes, format_shape, safe_text
+from workbench.words import reason_of
 
 IMAGENET = "imagenet"
 RANDOM = "random"
@@ -190,7 +191,7 @@ def check_weights_file(path: Path) -> Path:
             tr(
                 "The weights file {shown} cannot be read: {error_strerror}.",
                 shown=shown,
-                error_strerror=safe_text(error.strerror),
+                error_strerror=safe_text(reason_of(error)),
             ),
             tr("What can be given: imagenet, random, or the path of a file."),
         ) from None

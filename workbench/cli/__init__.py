@@ -36,6 +36,7 @@ from workbench.cli.slurm import slurm
 from workbench.cli.sweep import sweep
 from workbench.cli.train import resume, train
 from workbench.cli.tune import lr_find, tune
+from workbench.cli.usage import translate_usage_errors
 
 for _command in (
     check, demo, data, presets, bases, plan, train, runs, attach, status, stop, resume,
@@ -44,5 +45,7 @@ for _command in (
     settings, logs, schema, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
+
+translate_usage_errors()
 
 __all__ = ["workbench"]

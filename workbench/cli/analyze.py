@@ -13,6 +13,7 @@ from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import plural, safe_text, table
+from workbench.words import shown
 
 if TYPE_CHECKING:
     from workbench.analysis.calibration import Bin, Calibration
@@ -149,7 +150,7 @@ def _report(
             "{folder}: {images:,} {split} images,",
             folder=folder.name,
             images=results.images,
-            split=results.split,
+            split=shown(results.split),
         )
         + " "
     )
@@ -212,7 +213,7 @@ def _histogram(found: "Calibration") -> list[str]:
         )
         for one in found.bins
     ]
-    return [table((tr("confidence"), "right", tr("wrong"), tr("accuracy"), ""), rows, "rrrr")]
+    return [table((tr("confidence"), tr("right"), tr("wrong"), tr("accuracy"), ""), rows, "rrrr")]
 
 
 def _bar(one: "Bin", most: int) -> str:

@@ -18,6 +18,7 @@ from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_bytes, pad_cells, plural, safe_text, table
+from workbench.words import shown
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def scan(
         echo(tr("no problems found"))
     elif show_all:
         for finding in found.findings:
-            echo(f"\n{finding.severity}: {finding.message}")
+            echo(f"\n{shown(finding.severity)}: {finding.message}")
             for files in finding.groups or tuple((file,) for file in finding.files):
                 echo("  " + "   ".join(safe_text(file, 1000) for file in files))
     else:
@@ -136,7 +137,7 @@ def show(workspace: Workspace, name: str) -> None:
 
     summary, audit = describe(workspace, name)
     uses = [use for use in pack_uses(workspace) if use.dataset == name]
-    echo(f"{summary.name}: {safe_text(summary.source, 1000)} ({summary.kind or 'fetched'})")
+    echo(f"{summary.name}: {safe_text(summary.source, 1000)} ({summary.kind or tr('fetched')})")
     for pack, size in summary.packs.items():
         runs = [use.run for use in uses if use.pack == pack]
         used = tr("used by {runs}", runs=", ".join(runs)) if runs else tr("used by no run")
@@ -173,7 +174,7 @@ def clean(workspace: Workspace, name: str | None, scan_too: bool) -> None:
         cleaned = clean_dataset(workspace, each, keep=needed, scan=scan_too)
         freed += cleaned.freed
         for file in cleaned.removed:
-            echo(f"removed {each}/{safe_text(file)}")
+            echo(tr("removed {file}", file=f"{each}/{safe_text(file)}"))
     kept = (
         tr("; {packs} kept for unfinished runs", packs=plural(len(needed), "pack"))
         if needed

@@ -141,11 +141,12 @@ def gradcam(
     _print_result(result)
 
 
-_COLUMNS = """
-operations   multiply-adds of one image
-field        pixels of the image that each value of the layer depends on
-apart        pixels between the fields of two neighbouring values
-start        first pixel of the first field (down, right); below 0 it is padding"""
+_COLUMNS = tr(
+    "\noperations   multiply-adds of one image\n"
+    "field        pixels of the image that each value of the layer depends on\n"
+    "apart        pixels between the fields of two neighbouring values\n"
+    "start        first pixel of the first field (down, right); below 0 it is padding"
+)
 
 
 @explain.command()
@@ -246,8 +247,15 @@ def _pattern_handler(
         if event.get("event") == "pattern":
             on_pattern(event)
         elif is_terminal and event.get("event") == "progress":
-            of = f", step {event['done']:,} of {event['total']:,}" if event["total"] else ""
-            click.echo(safe_text(f"{event['phase']}{of}"), nl=False, err=True)
+            text = str(event["phase"])
+            if event["total"]:
+                text = tr(
+                    "{phase}, step {done:,} of {total:,}",
+                    phase=text,
+                    done=event["done"],
+                    total=event["total"],
+                )
+            click.echo(safe_text(text), nl=False, err=True)
 
     return on_event
 

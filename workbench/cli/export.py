@@ -100,17 +100,20 @@ def _print(made: "ExportedModel") -> None:
     rows = [(one.format.title, one.format.file, f"{one.difference:.2g}") for one in made.tried]
     echo(table((tr("format"), tr("file"), tr("differs by")), rows, "llr"))
     one = made.tried[0]
-    kind = tr("of the run's images") if one.own else tr("random images (the run's are gone)")
-    echo(
-        tr(
-            "Loaded again in fresh processes and tried on {images} {kind}: no "
-            "probability differs by more than {max_difference:g} from the "
-            "original's.",
-            images=one.images,
-            kind=kind,
-            max_difference=MAX_DIFFERENCE,
+    values = {"images": one.images, "most": MAX_DIFFERENCE}
+    if one.own:
+        text = tr(
+            "Loaded again in fresh processes and tried on {images} of the run's images: no "
+            "probability differs by more than {most:g} from the original's.",
+            **values,
         )
-    )
+    else:
+        text = tr(
+            "Loaded again in fresh processes and tried on {images} random images (the run's are "
+            "gone): no probability differs by more than {most:g} from the original's.",
+            **values,
+        )
+    echo(text)
     if made.mirrored:
         echo(tr("It averages the probabilities of each image and its mirror image by itself."))
     echo(tr("{folder}: README.md shows how to load it.", folder=safe_text(made.folder, 1000)))

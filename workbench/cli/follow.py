@@ -15,6 +15,7 @@ from workbench.cli.group import command_line, describe_detached, note_running
 from workbench.cli.notify import notify_end, terminal_titles
 from workbench.cli.output import echo, evaluation_report, progress_bar
 from workbench.errors import UserError
+from workbench.experiment.facts import list_splits
 from workbench.experiment.metrics import METRICS as METRIC_TITLES
 from workbench.messages import tr
 from workbench.paths import Workspace
@@ -47,11 +48,13 @@ from workbench.runs.history import (
 )
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
+from workbench.runs.phase import describe_work
 from workbench.runs.slurm import read_job, resume_arguments
 from workbench.runs.slurm_state import log_path
 from workbench.runs.state import half_batch, hint_with_command, summarize
 from workbench.settings import read_settings
-from workbench.text import format_seconds, pad_cells, plural, safe_lines, safe_text
+from workbench.text import cell_width, format_seconds, pad_cells, plural, safe_lines, safe_text
+from workbench.words import shown
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
@@ -127,7 +130,7 @@ def watch(
     running = launched or is_locked(folder.lock_path)
     settings, notes = read_settings()
     for note in notes:
-        echo(f"warning {note}", err=True)
+        echo(tr("warning {doubt}", doubt=note), err=True)
     is_shown = sys.stdout.isatty() and not as_json
     began = time.monotonic()
     try:
@@ -150,7 +153,7 @@ def watch(
         end = RunEnd(folder.name, state, time.monotonic() - began, str(folder.path))
         notify_end(end, settings.notifications, notify, is_shown)
     if isinstance(last, RunFailed):
-        message = last.message or "unknown"
+        message = last.message or tr("unknown")
         raise UserError(
             tr("{folder} failed. {message}", folder=folder.name, message=message),
             _hint(workspace, folder, last),
@@ -265,9 +268,9 @@ class EventPrinter:
             case DataReady():
                 self._data_ready(event)
             case Notice():
-                self.line(f"note   {safe_text(event.message, 400)}")
+                self.line(tr("note   {message}", message=safe_text(event.message, 400)))
             case BatchHalved():
-                self.line(f"note   {describe_batch_halved(event)}")
+                self.line(tr("note   {message}", message=describe_batch_halved(event)))
             case StageStarted():
                 self._stage_started(event)
             case Resumed():
@@ -280,7 +283,13 @@ class EventPrinter:
                 self._epoch_finished(event)
             case StageFinished():
                 if self.epochs:
-                    self.line(f"ended  {safe_text(event.reason)}; {describe_kept(event)}")
+                    self.line(
+                        tr(
+                            "ended  {reason}; {kept}",
+                            reason=shown(safe_text(event.reason)),
+                            kept=describe_kept(event),
+                        )
+                    )
             case Evaluated():
                 self._evaluated(event)
             case RunStopped():
@@ -290,32 +299,26 @@ class EventPrinter:
                     tr("stopped{why}; everything is saved. Resume: {again}", why=why, again=again)
                 )
             case RunFinished():
-                took = (
-                    ""
-                    if event.seconds is None
-                    else " " + tr("in {seconds}", seconds=format_seconds(event.seconds))
-                )
-                self.line(f"finished{took}: {self.folder.model_path}")
+                self.line(_finished(event.seconds, str(self.folder.model_path)))
 
     def _work(self, work: Work) -> None:
         if work.is_waiting and work.phase != self.waiting_for:
             self.waiting_for = work.phase
-            self.line(f"queue  {work.phase}")
-        self.bar(safe_text(work.phase, 40), work.done, work.total)
+            self.line(tr("queue  {phase}", phase=describe_work(work.phase)))
+        self.bar(safe_text(describe_work(work.phase), 40), work.done, work.total)
 
     def _data_ready(self, event: DataReady) -> None:
-        images = ", ".join(f"{count:,} {split}" for split, count in event.images.items() if count)
         labels = plural(len(event.labels), "label")
         self.line(
             tr(
                 "data   {event}: {images} images, {labels}",
                 event=safe_text(event.name),
-                images=images,
+                images=list_splits(event.images),
                 labels=labels,
             )
         )
         for note in event.notes:
-            self.line(f"note   {safe_text(note, 400)}")
+            self.line(tr("note   {message}", message=safe_text(note, 400)))
 
     def _stage_started(self, event: StageStarted) -> None:
         self.epochs = 0 if event.is_solved else event.epochs
@@ -343,7 +346,7 @@ class EventPrinter:
         )
         if event.is_solved:
             return
-        self.line(_columns(tr("epoch"), METRICS, tr("time")))
+        self.line(_columns(tr("epoch"), [shown(name) for name in METRICS], tr("time")))
 
     def _resumed(self, event: Resumed) -> None:
         place = event.position
@@ -361,7 +364,7 @@ class EventPrinter:
             tr(
                 "epoch {epoch} {phase}  loss {loss}  accuracy {accuracy}{pace}",
                 epoch=event.epoch,
-                phase=event.phase,
+                phase=shown(event.phase),
                 loss=_number(event.loss),
                 accuracy=_number(event.accuracy),
                 pace=pace,
@@ -374,7 +377,7 @@ class EventPrinter:
         if not self.epochs:  # of a stage that was solved, whose cross-validation was printed
             return
         metrics = (event.loss, event.accuracy, event.val_loss, event.val_accuracy)
-        seconds = "" if event.seconds is None else format_seconds(event.seconds)
+        seconds = "-" if event.seconds is None else format_seconds(event.seconds)
         scores = "".join(
             f"  {METRIC_TITLES[name]} {_number(v)}" for name, v in event.scores.items()
         )
@@ -393,15 +396,23 @@ class EventPrinter:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # Removed or damaged since; the event itself has the main metric.
             report = tr(
-                "{split} accuracy {accuracy}", split=event.split, accuracy=_number(event.accuracy)
+                "{split} accuracy {accuracy}",
+                split=shown(event.split),
+                accuracy=_number(event.accuracy),
             )
         self.line(report.split("\n\n", 1)[0] if self.brief else report)
+
+
+def _finished(seconds: float | None, model: str) -> str:
+    if seconds is None:
+        return tr("finished: {model}", model=model)
+    return tr("finished in {seconds}: {model}", seconds=format_seconds(seconds), model=model)
 
 
 def _columns(epoch: str, metrics: Sequence[str], time: str) -> str:
     """Format a line of the table of epochs, within 80 columns."""
     cells = (
-        pad_cells(value, max(len(name), 7), "r")
+        pad_cells(value, max(len(name), 7, cell_width(shown(name))), "r")
         for name, value in zip(METRICS, metrics, strict=True)
     )
     return f"{pad_cells(epoch, 9, 'r')}  {'  '.join(cells)}  {time}"

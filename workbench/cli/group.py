@@ -15,6 +15,7 @@ from workbench.messages import tr
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.runs.folder import RunFolder
 from workbench.text import describe_unencodable, safe_lines, safe_text
+from workbench.words import reason_of
 
 EXIT_ERROR = 2
 _TO_QUOTE = frozenset(" \t'\"\\$`&;|<>()[]{}*?!#")  # special in a shell
@@ -34,7 +35,7 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"error: {safe_lines(error.message)}", err=True)
+            click.echo(tr("error: {message}", message=safe_lines(error.message)), err=True)
             if error.hint:
                 click.echo(safe_lines(error.hint), err=True)
             ctx.exit(EXIT_ERROR)
@@ -46,13 +47,14 @@ class CommandGroup(click.Group):
             ctx.exit(EXIT_INTERRUPTED)
         except UnicodeEncodeError as error:
             message, hint = describe_unencodable(error)
-            click.echo(f"error: {message}\n{hint}", err=True)
+            click.echo(tr("error: {message}", message=message) + f"\n{hint}", err=True)
             ctx.exit(EXIT_ERROR)
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
             place = f": {safe_text(error.filename)}" if error.filename else ""
-            click.echo(f"error: {safe_text(error.strerror or error)}{place}", err=True)
+            message = f"{safe_text(reason_of(error))}{place}"
+            click.echo(tr("error: {message}", message=message), err=True)
             if error.errno in (*DISK_FULL, errno.EROFS, errno.EACCES):
                 click.echo(
                     tr(

@@ -29,6 +29,7 @@ from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import fill_cells, format_accuracy, format_interval, table
+from workbench.words import shown
 
 if TYPE_CHECKING:
     from workbench.app.ladder import LadderRow
@@ -300,7 +301,7 @@ def ladder_table(rows: "Sequence[LadderRow]", lead: str = "") -> str:
     cells = [
         (
             row.preset + (" " + tr("(random)") if row.random_weights else ""),
-            row.state if row.accuracy is None else format_accuracy(row.accuracy),
+            shown(row.state) if row.accuracy is None else format_accuracy(row.accuracy),
             format_interval(row.interval),
             "-" if row.seconds is None else f"{row.seconds:,.0f}",
             format_reference(row.book),

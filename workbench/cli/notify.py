@@ -13,6 +13,7 @@ from workbench.machine.terminal_signals import (
     title_sequence,
     understands,
 )
+from workbench.messages import tr
 from workbench.runs.events import EpochFinished, Event, Resumed, RunFinished, StageStarted
 from workbench.runs.folder import RunFolder
 from workbench.runs.state import summarize
@@ -46,4 +47,4 @@ def notify_end(
         click.echo(terminal_signals(end, settings), nl=False)
     command = command or (settings.command if end.is_worth(settings) else "")
     if command and (problem := run_command(command, end)):
-        echo(f"warning {problem}", err=True)
+        echo(tr("warning {doubt}", doubt=problem), err=True)

@@ -14,6 +14,7 @@ import click
 from workbench.messages import tr
 from workbench.progress import Progress
 from workbench.text import format_accuracy, safe_lines, safe_text, table
+from workbench.words import shown
 
 if TYPE_CHECKING:
     from workbench.app.jobs import JobEvent
@@ -138,7 +139,7 @@ def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:
         tr(
             "{split} accuracy {accuracy:.4f} ({low:.4f} to {high:.4f} with 95 % "
             "confidence), loss {loss:.4f}, {images:,} images",
-            split=metrics["split"],
+            split=shown(metrics["split"]),
             accuracy=metrics["accuracy"],
             low=low,
             high=high,

@@ -24,6 +24,7 @@ from workbench.errors import UserError
 from workbench.messages import tr, tr_kept
 from workbench.paths import Workspace
 from workbench.text import format_bytes, format_seconds, format_shape, plural, safe_text, table
+from workbench.words import shown
 
 if TYPE_CHECKING:
     from workbench.experiment.cost import StageCost
@@ -338,8 +339,8 @@ def freeze_table(rows: "Iterable[tuple[Layer, Verdict | None]]") -> str:
             layer.name,
             format_shape(layer.output_shape),
             f"{layer.parameters:,}",
-            layer.requested,
-            layer.compiled,
+            shown(layer.requested),
+            shown(layer.compiled),
             _moved(layer.moved),
             verdict.message if verdict else "",
         )

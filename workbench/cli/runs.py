@@ -28,11 +28,21 @@ from workbench.text import (
     safe_text,
     table,
 )
+from workbench.words import shown
 
 if TYPE_CHECKING:
     from workbench.hosts.mirror import HostView
     from workbench.runs.watch import RunView
 
+_STATUS = {
+    "name": tr("name"), "state": tr("state"), "resumable": tr("resumable"), "detail": tr("detail"),
+    "preset": tr("preset"), "random_weights": tr("random weights"), "strategy": tr("strategy"),
+    "data": tr("data"), "best_val_accuracy": tr("best val accuracy"),
+    "test_accuracy": tr("test accuracy"), "epochs_done": tr("epochs done"),
+    "epochs_total": tr("epochs total"), "started": tr("started"), "last_sign": tr("last sign"),
+    "val_scores": tr("val scores"), "test_scores": tr("test scores"), "device": tr("device"),
+    "tags": tr("tags"), "note": tr("note"),
+}  # fmt: skip
 HERE = tr("here")  # in a list of several machines
 
 
@@ -131,7 +141,7 @@ def _print_runs(workspace: Workspace, found: "list[RunView]", metric: str, sever
     tagged = any(view.tags for view in found)
     rows = [
         (
-            view.summary.state.phase,
+            shown(view.summary.state.phase),
             *((view.host or HERE,) if several else ()),
             view.name,
             (view.summary.preset or view.summary.strategy)
@@ -235,7 +245,10 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
         return
     if values["state"] not in ("stopped", "pruned", "failed", "interrupted"):
         del values["resumable"]  # follows from the state
-    rows = [(key.replace("_", " "), _format(key, value)) for key, value in values.items()]
+    rows = [
+        (_STATUS.get(key, key.replace("_", " ")), _format(key, value))
+        for key, value in values.items()
+    ]
     echo(table(("", ""), rows).lstrip())
 
 
@@ -273,7 +286,7 @@ def stop(workspace: Workspace, run: str) -> None:
             tr(
                 "{folder_name} is not running here: it is {phase}{where}.",
                 folder_name=folder.name,
-                phase=state.phase,
+                phase=shown(state.phase),
                 where=where,
             )
         )
@@ -287,7 +300,7 @@ def stop(workspace: Workspace, run: str) -> None:
     state = summarize(folder).state
     again = command_line(workspace, *resume_arguments(folder))
     echo(
-        tr("{folder} is {phase}.", folder=folder.name, phase=state.phase)
+        tr("{folder} is {phase}.", folder=folder.name, phase=shown(state.phase))
         + (" " + tr("Resume: {again}", again=again) if state.resumable else "")
     )
 
@@ -365,6 +378,8 @@ def compare(workspace: Workspace, runs: tuple[str, ...], as_json: bool) -> None:
 def _format(key: str, value: object) -> str:
     if value is None or value == "":
         return "-"
+    if key == "state":
+        return shown(str(value))
     if isinstance(value, bool):
         return tr("yes") if value else tr("no")
     if key in ("started", "last_sign") and isinstance(value, float):

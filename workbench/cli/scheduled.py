@@ -26,6 +26,7 @@ from workbench.runs.slurm import EXIT_TERMINATED, this_job
 from workbench.runs.slurm_starts import check_progress
 from workbench.runs.state import summarize
 from workbench.text import safe_text
+from workbench.words import shown
 
 EXIT_STOPPED = 130  # of a job whose run was stopped on request: neither finished nor to be requeued
 SPEC_SECONDS = 5.0  # for another start to write the spec into the folder that it made
@@ -166,7 +167,7 @@ def _resume(
         state = summarize(folder).state  # another start may have been faster
     if not (state.resumable or state.other_host):
         echo(
-            tr("run    {folder} is running: {phase}", folder=folder.name, phase=state.phase),
+            tr("run    {folder} is running: {phase}", folder=folder.name, phase=shown(state.phase)),
             err=True,
         )
         return state.phase
@@ -188,7 +189,9 @@ def _resume(
     was = (
         tr("was {description}", description=state.description)
         if state.other_host
-        else tr("was {phase}: {description}", phase=state.phase, description=state.description)
+        else tr(
+            "was {phase}: {description}", phase=shown(state.phase), description=state.description
+        )
     )
     echo(tr("run    {folder} resumed; it {was}", folder=folder.name, was=was), err=True)
     return state.phase

@@ -53,7 +53,7 @@ def settings(
         return
     found, notes = read_settings()
     for note in notes:
-        echo(f"note   {note}", err=True)
+        echo(tr("note   {message}", message=note), err=True)
     rows = _rows(found)
     if key is not None:
         if key not in (KEYS, "hosts", "slurm"):

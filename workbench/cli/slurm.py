@@ -51,12 +51,14 @@ def slurm(name: str | None, values: tuple[str, ...], remove: bool) -> None:
             raise UserError(tr("--remove takes a name alone."))
         profile = None if remove else change_profile(SlurmProfile(), values)
         save_profile(name, profile)
-        done = tr("removed from") if profile is None else tr("saved in")
-        echo(tr("{name} is {done} {path}.", name=name, done=done, path=settings_path()))
+        if profile is None:
+            echo(tr("{name} is removed from {path}.", name=name, path=settings_path()))
+        else:
+            echo(tr("{name} is saved in {path}.", name=name, path=settings_path()))
         return
     profiles, notes = read_settings()
     for note in notes:
-        echo(f"note   {note}", err=True)
+        echo(tr("note   {message}", message=note), err=True)
     if name is not None and name not in profiles.slurm:
         raise UserError(tr("There is no SLURM profile {name}.", name=name))
     shown = {key: one for key, one in profiles.slurm.items() if name in (None, key)}

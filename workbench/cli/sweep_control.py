@@ -10,6 +10,7 @@ from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import plural
+from workbench.words import shown
 
 if TYPE_CHECKING:
     from workbench.cli.slurm import Job
@@ -31,7 +32,10 @@ def start_trials(
     kind, runs = made.record.kind, plural(len(made.trials), "run")
     if job is None:
         start(workspace, made, environment)
-        echo(tr("{kind} {name}: {runs} queued", kind=kind, name=made.name, runs=runs), err=True)
+        echo(
+            tr("{kind} {name}: {runs} queued", kind=shown(kind), name=made.name, runs=runs),
+            err=True,
+        )
         return
     try:
         _submit(workspace, made, environment, job)

@@ -18,6 +18,7 @@ from workbench.files import write_atomic
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import fill_cells, plural, safe_lines, safe_text
+from workbench.words import reason_of, shown
 
 if TYPE_CHECKING:
     from workbench.analysis.trials import SeedResult, TrialRow
@@ -119,7 +120,7 @@ def _write_spec(workspace: Workspace, spec: str, file: Path) -> None:
             tr(
                 "{file} cannot be written: {reason}.",
                 file=safe_text(file),
-                reason=safe_text(error.strerror or error),
+                reason=safe_text(reason_of(error)),
             )
         ) from None
     echo(
@@ -208,6 +209,6 @@ def _describe(one: "SeedResult") -> str:
         run=one.run,
         tried=tried,
         seed=one.seed,
-        state=one.state,
+        state=shown(one.state),
         value=value,
     )

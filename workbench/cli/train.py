@@ -29,6 +29,7 @@ from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
+from workbench.words import shown
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
@@ -155,7 +156,8 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
         )
     folder = find_run(workspace, run)
     tree = apply_settings(spec_tree(corrected_spec(workspace, folder)), given.settings)
-    echo(f"note   {TEST_SET_CHANGES.format(run=folder.name)}", err=True)
+    note = TEST_SET_CHANGES.format(run=folder.name)
+    echo(tr("note   {message}", message=note), err=True)
     return parse_spec(tree if given.name is None else {**tree, "name": given.name}, "--set")
 
 
@@ -261,7 +263,7 @@ def _check_state(workspace: Workspace, folder: RunFolder, state: "RunState", any
             tr(
                 "{folder_name} is being trained: it is {phase}{where}.",
                 folder_name=folder.name,
-                phase=state.phase,
+                phase=shown(state.phase),
                 where=where,
             ),
             tr("Watch it: {command}", command=command_line(workspace, "attach", folder.name)),

@@ -19,6 +19,7 @@ from workbench.experiment.facts import SPLITS
 from workbench.files import cannot_read, write_atomic
 from workbench.messages import tr
 from workbench.text import plural, safe_text
+from workbench.words import shown
 
 AUDIT_NAME = "audit.json"
 UNSPLIT = "all"  # where the data has no split
@@ -74,19 +75,19 @@ class Audit:
                 usable=self.usable,
             )
         ]
-        shown = len(self.counts) if every_class else MAX_CLASSES
-        for label, by_split in islice(self.counts.items(), shown):
+        listed = len(self.counts) if every_class else MAX_CLASSES
+        for label, by_split in islice(self.counts.items(), listed):
             parts = ", ".join(
                 f"{count:,}" if split == UNSPLIT else f"{split} {count:,}"
                 for split, count in by_split.items()
             )
             lines.append(f"  {safe_text(label, 40)}: {parts or 0}")
-        if len(self.counts) > shown:
+        if len(self.counts) > listed:
             lines.append(
                 "  "
                 + tr(
                     "and {more_classes}",
-                    more_classes=plural(len(self.counts) - shown, "more class", "more classes"),
+                    more_classes=plural(len(self.counts) - listed, "more class", "more classes"),
                 )
             )
         if self.sizes:
@@ -107,7 +108,9 @@ class Audit:
                 )
             )
         lines += self.groups.lines() if self.groups else []
-        return lines + [f"{finding.severity}: {finding.message}" for finding in self.findings]
+        return lines + [
+            f"{shown(finding.severity)}: {finding.message}" for finding in self.findings
+        ]
 
     def near_pairs(self) -> list[tuple[str, str]]:
         """Return the paths of images that look nearly the same."""

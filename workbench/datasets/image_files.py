@@ -20,6 +20,7 @@ from workbench.datasets.sixteen_bit import raw_mode
 from workbench.files import nonblocking_opener
 from workbench.messages import tr
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 try:
     import pillow_heif
@@ -307,7 +308,7 @@ def _as_image_errors() -> Iterator[None]:
 
 def _os_reason(error: OSError) -> str:
     if error.errno:
-        return tr("it cannot be read: {error_strerror}", error_strerror=safe_text(error.strerror))
+        return tr("it cannot be read: {error_strerror}", error_strerror=safe_text(reason_of(error)))
     if "truncated" in str(error).lower():
         return tr("the file is truncated: it ends early")
     return DAMAGED

@@ -21,6 +21,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.text import format_choices, safe_text
+from workbench.words import reason_of
 
 SOURCE_NAME = "source.json"
 _LOCK_NAME = ".prepare.lock"
@@ -91,7 +92,7 @@ def dataset_folder(workspace: Workspace, source: Source, progress: Progress = si
             write_listing(folder, source)
             return folder
     except OSError as error:
-        reason = safe_text(error.strerror or error)
+        reason = safe_text(reason_of(error))
         raise UserError(
             tr(
                 "No data folder can be created in {data}: {reason}.",
@@ -215,7 +216,7 @@ def clean(
             unneeded += [folder / CACHE_NAME] if scan and (folder / CACHE_NAME).exists() else []
             return _remove(folder, unneeded)
     except OSError as error:
-        reason = safe_text(error.strerror or error)
+        reason = safe_text(reason_of(error))
         raise UserError(
             tr("{folder} cannot be cleaned: {reason}.", folder=safe_text(folder), reason=reason)
         ) from error

@@ -11,6 +11,7 @@ from workbench.errors import DISK_FULL, DiskFull, UserError
 from workbench.files import fsync_folder
 from workbench.messages import tr
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 # File systems without locks (some NFS and Lustre mounts): work continues there without one.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -84,7 +85,7 @@ def disk_errors(target: Path, kept: str, elsewhere: str = OTHER_WORKSPACE) -> It
         raise
     except OSError as error:
         full = error.errno in DISK_FULL
-        what = tr("the disk is full") if full else safe_text(error.strerror or error)
+        what = tr("the disk is full") if full else safe_text(reason_of(error))
         remedy = tr("Make room there") if full else tr("Check the permissions of the folder")
         kind = DiskFull if full else UserError
         raise kind(

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 
 from workbench.errors import UserError
 from workbench.messages import tr
-from workbench.text import safe_text
+from workbench.text import not_allowed, safe_text
 
 BUDGET_KEY, DEADLINE_KEY = "training.time_budget", "training.deadline"
 NEVER = "never"  # removes a deadline
@@ -61,7 +61,7 @@ def parse_budget(text: str) -> int:
         seconds = sum(unit * int(part or 0) for unit, part in zip(_UNITS, parts, strict=False))
         if 0 < seconds <= MAX_SECONDS:
             return seconds
-    raise ValueError(f"received {safe_text(repr(text))}; allowed: {BUDGETS}")
+    raise ValueError(not_allowed(safe_text(text), BUDGETS))
 
 
 def _readable_budget(text: str) -> str | None:

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workbench.experiment.sections import SplitSpec
+from workbench.messages import tr
 from workbench.text import plural
+from workbench.words import shown
 
 SPLITS = ("train", "validation", "test")
 
@@ -46,6 +48,15 @@ def count_images(count: int, split: str) -> str:
     if split == "train":
         return plural(count, "train image")
     return plural(count, "test image") if split == "test" else plural(count, "validation image")
+
+
+def list_splits(images: Mapping[str, int]) -> str:
+    """Return the number of images of each split that has some: 420 train, 90 validation."""
+    return ", ".join(
+        tr("{count:,} {split}", count=count, split=shown(split))
+        for split, count in images.items()
+        if count
+    )
 
 
 def expected_images(facts: DataFacts, split: SplitSpec) -> dict[str, int]:

@@ -116,16 +116,16 @@ class PlanTime:
         after = replace(self, spec=fitted)
         parts = []
         for before, cost, time in zip(self.costs, after.costs, after.stages, strict=True):
-            where = f"stage {cost.stage.index + 1}: " if len(self.costs) > 1 else ""
-            parts.append(
-                tr(
-                    "{where}{planned} -> {fitted} epochs of about {each}",
-                    where=where,
-                    planned=before.stage.epochs,
-                    fitted=cost.stage.epochs,
-                    each=format_seconds(time.epoch),
-                )
+            change = tr(
+                "{planned} -> {fitted} epochs of about {each}",
+                planned=before.stage.epochs,
+                fitted=cost.stage.epochs,
+                each=format_seconds(time.epoch),
             )
+            if len(self.costs) > 1:
+                number = cost.stage.index + 1
+                change = tr("stage {number}: {change}", number=number, change=change)
+            parts.append(change)
         left = format_seconds(seconds)
         return tr("{parts}; {left} are left", parts=", ".join(parts), left=left)
 

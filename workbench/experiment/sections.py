@@ -18,7 +18,7 @@ from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
 from workbench.experiment.stack import Convolutions
 from workbench.messages import tr
 from workbench.paths import parse_path
-from workbench.text import format_choices
+from workbench.text import format_choices, not_allowed
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -60,16 +60,25 @@ class SplitSpec(Section):
     def _one_kind(self) -> Self:
         if self.counts and any(isinstance(p, float) and p > 0 for p in self.parts):
             raise ValueError(
-                f"parts are all fractions (0.7) or all images per class (1000), not both: "
-                f"{list(self.parts)}"
+                tr(
+                    "parts are all fractions (0.7) or all images per class (1000), not both: "
+                    "{parts}",
+                    parts=list(self.parts),
+                )
             )
         if not self.counts and math.fsum(self.parts) > 1 + 1e-9:
             raise ValueError(
-                f"fractions add up to at most 1; train {self.train:g} + validation "
-                f"{self.validation:g} + test {self.test:g} make {math.fsum(self.parts):g}"
+                tr(
+                    "fractions add up to at most 1; train {train:g} + validation {validation:g} + "
+                    "test {test:g} make {sum:g}",
+                    train=self.train,
+                    validation=self.validation,
+                    test=self.test,
+                    sum=math.fsum(self.parts),
+                )
             )
         if not self.train:
-            raise ValueError("the training part must hold images; train is 0")
+            raise ValueError(tr("the training part must hold images; train is 0"))
         return self
 
 
@@ -110,7 +119,7 @@ class DataSpec(Section):
             if (path := parse_path(corrections)).is_absolute():  # pasted
                 return str(path)
             raise ValueError(  # the worker runs in another folder
-                f"received {corrections!r}; allowed: a path that begins with / or ~/"
+                not_allowed(corrections, tr("a path that begins with / or ~/"))
             )
         return corrections
 
@@ -166,7 +175,7 @@ class BaseSpec(Section):
     @classmethod
     def _known_base(cls, name: str) -> str:
         if name not in BASES:
-            raise ValueError(f"received {name!r}; allowed: {format_choices(list(BASES))}")
+            raise ValueError(not_allowed(name, format_choices(list(BASES))))
         return name
 
     def trained_layers(self, table: BaseTable) -> tuple[str, ...]:
@@ -231,20 +240,35 @@ class ModelSpec(Section):
         if self.strategy != "convnet" and idle:
             kind = tr("the dense baseline") if self.strategy == "dense" else self.strategy
             raise ValueError(
-                f"{', '.join(idle)}: no effect in {kind}, which has no convolutions of its own; "
-                f'leave out, or set strategy = "convnet"'
+                tr(
+                    "{keys}: no effect in {kind}, which has no convolutions of its own; leave out, "
+                    'or set strategy = "convnet"',
+                    keys=", ".join(idle),
+                    kind=kind,
+                )
             )
         if not self.pretrained and "head" in self.model_fields_set:
-            raise ValueError(f"head: no effect in a {self.strategy}, which has no base; leave out")
+            raise ValueError(
+                tr(
+                    "head: no effect in a {strategy}, which has no base; leave out",
+                    strategy=self.strategy,
+                )
+            )
         if self.strategy == "convnet" and not self.filters:
             raise ValueError(
-                "filters is missing: a convnet needs the filters of each block, "
-                "such as [32, 64, 128, 128]"
+                tr(
+                    "filters is missing: a convnet needs the filters of each block, such as "
+                    "[32, 64, 128, 128]"
+                )
             )
         if not isinstance(self.pooling, bool) and len(self.pooling) != len(self.filters):
             raise ValueError(
-                f"pooling has {len(self.pooling)} entries for {len(self.filters)} blocks of "
-                f"filters; give one for each, or a single true or false"
+                tr(
+                    "pooling has {entries} entries for {blocks} blocks of filters; give one for "
+                    "each, or a single true or false",
+                    entries=len(self.pooling),
+                    blocks=len(self.filters),
+                )
             )
         return self
 
@@ -367,24 +391,40 @@ class TrainingSpec(Section):
             if (value := getattr(self, key)) and key not in OPTIMIZERS[self.optimizer].options:
                 able = [name for name, info in OPTIMIZERS.items() if key in info.options]
                 raise ValueError(
-                    f"{key} is {value:g}, but {self.optimizer} has none: no effect; set it to 0, "
-                    f"or set optimizer = {format_choices(able)}"
+                    tr(
+                        "{key} is {value:g}, but {optimizer} has none: no effect; set it to 0, or "
+                        "set optimizer = {able}",
+                        key=key,
+                        value=value,
+                        optimizer=self.optimizer,
+                        able=format_choices(able),
+                    )
                 )
         if self.warmup_epochs and self.schedule == "plateau":
             raise ValueError(
-                f"warmup_epochs is {self.warmup_epochs:g}, but schedule = 'plateau' lowers the "
-                f"rate by what it sees: set it to 0, or set schedule = 'constant' or 'cosine'"
+                tr(
+                    "warmup_epochs is {epochs:g}, but schedule = 'plateau' lowers the rate by what "
+                    "it sees: set it to 0, or set schedule = 'constant' or 'cosine'",
+                    epochs=self.warmup_epochs,
+                )
             )
         if self.devices > 1 and isinstance(self.gpu, int):
             raise ValueError(
-                f"devices is {self.devices}, but gpu = {self.gpu} names one GPU: set gpu = 'auto', "
-                f"or set devices = 1"
+                tr(
+                    "devices is {devices}, but gpu = {gpu} names one GPU: set gpu = 'auto', or set "
+                    "devices = 1",
+                    devices=self.devices,
+                    gpu=self.gpu,
+                )
             )
         usual = type(self).model_fields["unfreeze_epochs"].default
         if self.unfreeze == "at once" and self.unfreeze_epochs != usual:
             raise ValueError(
-                f"unfreeze_epochs is {self.unfreeze_epochs}: no effect with unfreeze = 'at once'; "
-                f"leave out, or set unfreeze = 'gradual'"
+                tr(
+                    "unfreeze_epochs is {epochs}: no effect with unfreeze = 'at once'; leave out, "
+                    "or set unfreeze = 'gradual'",
+                    epochs=self.unfreeze_epochs,
+                )
             )
         return self
 

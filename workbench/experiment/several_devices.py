@@ -44,7 +44,10 @@ def describe_sharing(forecast: Forecast, there: int) -> list[str]:
         )
     ]
     lines += [
-        f"  stage {cost.stage.index + 1}  {_describe_stage(cost, forecast)}" for cost in costs
+        "  "
+        + tr("stage {number}", number=cost.stage.index + 1)
+        + f"  {_describe_stage(cost, forecast)}"
+        for cost in costs
     ]
     return lines
 

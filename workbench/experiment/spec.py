@@ -20,7 +20,7 @@ from workbench.experiment.sections import (
 )
 from workbench.experiment.stack import AVERAGE, StackError, convolution_stack
 from workbench.messages import tr
-from workbench.text import format_choices
+from workbench.text import format_choices, not_allowed
 
 
 class ExperimentSpec(Section):
@@ -48,7 +48,7 @@ class ExperimentSpec(Section):
     @classmethod
     def _known_preset(cls, preset: str | None) -> str | None:
         if preset is not None and preset not in PRESETS:
-            raise ValueError(f"received {preset!r}; allowed: {format_choices(list(PRESETS))}")
+            raise ValueError(not_allowed(preset, format_choices(list(PRESETS))))
         return preset
 
     @model_validator(mode="after")
@@ -63,8 +63,13 @@ class ExperimentSpec(Section):
             self._refuse_needs_of_validation()
         if self.evaluation.shift >= min(height, width):
             raise ValueError(
-                f"evaluation.shift is {self.evaluation.shift} pixels, but images are "
-                f"{height}x{width}; it must be smaller than the shorter side"
+                tr(
+                    "evaluation.shift is {shift} pixels, but images are {height}x{width}; it must "
+                    "be smaller than the shorter side",
+                    shift=self.evaluation.shift,
+                    height=height,
+                    width=width,
+                )
             )
         return self
 
@@ -85,18 +90,26 @@ class ExperimentSpec(Section):
             self._refuse_idle("probe", tuple(ProbeSpec.model_fields))
         if not self.model.pretrained:
             if self.base is not None:
-                raise ValueError(f"[base]: no effect with strategy {strategy!r}; leave out")
+                raise ValueError(
+                    tr("[base]: no effect with strategy {strategy!r}; leave out", strategy=strategy)
+                )
             self._refuse_idle("training", (*FINE_TUNING_KEYS, "head_start"))
             return
         if self.base is None:
             raise ValueError(
-                f"[base] is missing: {strategy} needs a pretrained network, such as "
-                f'name = "vgg16" (allowed: {format_choices(list(BASES))})'
+                tr(
+                    "[base] is missing: {strategy} needs a pretrained network, such as "
+                    'name = "vgg16" (allowed: {allowed})',
+                    strategy=strategy,
+                    allowed=format_choices(list(BASES)),
+                )
             )
         if self.data.channels != 3:
             raise ValueError(
-                "data.channels is 1, but a pretrained base reads 3: set channels = 3, and grey "
-                "images become RGB"
+                tr(
+                    "data.channels is 1, but a pretrained base reads 3: set channels = 3, and grey "
+                    "images become RGB"
+                )
             )
         try:
             table = self.base_table
@@ -105,9 +118,13 @@ class ExperimentSpec(Section):
             raise ValueError(f"base: {error}") from None
         if strategy == "fine-tuning" and not trained:
             raise ValueError(
-                f"base.trainable is empty: fine-tuning needs blocks or layers to train, such as "
-                f'["{table.blocks[-1]}"]; the blocks of {table.title} are '
-                f"{', '.join(table.blocks)}"
+                tr(
+                    "base.trainable is empty: fine-tuning needs blocks or layers to train, such as "
+                    '["{last}"]; the blocks of {title} are {blocks}',
+                    last=table.blocks[-1],
+                    title=table.title,
+                    blocks=", ".join(table.blocks),
+                )
             )
         if strategy != "fine-tuning":
             self._refuse_idle("base", ("trainable", "batch_norm"))
@@ -118,21 +135,31 @@ class ExperimentSpec(Section):
             self._solved_head_fits()
         if self.augmentation.cutmix and table.deepest_cut(set(trained)) is not None:
             raise ValueError(
-                f"augmentation.cutmix is {self.augmentation.cutmix:g}, but what trains reads "
-                f"features of the frozen part of {table.title}, and CutMix pastes parts of images; "
-                f"set it to 0 (mixup works on features too), or train from "
-                f"{table.blocks[0]} up"
+                tr(
+                    "augmentation.cutmix is {cutmix:g}, but what trains reads features of the "
+                    "frozen part of {title}, and CutMix pastes parts of images; set it to 0 (mixup "
+                    "works on features too), or train from {block} up",
+                    cutmix=self.augmentation.cutmix,
+                    title=table.title,
+                    block=table.blocks[0],
+                )
             )
         if self.training.devices > 1 and self.base.batch_norm == "adapt":
             raise ValueError(
-                f"training.devices is {self.training.devices}, but base.batch_norm = 'adapt' "
-                f"measures whole batches, of which each device has a part; set devices = 1, or "
-                f"set batch_norm = 'frozen'"
+                tr(
+                    "training.devices is {devices}, but base.batch_norm = 'adapt' measures whole "
+                    "batches, of which each device has a part; set devices = 1, or set batch_norm "
+                    "= 'frozen'",
+                    devices=self.training.devices,
+                )
             )
         if self.base.views and not self.augmentation.active:
             raise ValueError(
-                f"base.views is {self.base.views}, but augmentation is off: every view would be "
-                f"the same; switch a change on, or set views = 0"
+                tr(
+                    "base.views is {views}, but augmentation is off: every view would be the same; "
+                    "switch a change on, or set views = 0",
+                    views=self.base.views,
+                )
             )
 
     def _probe_fits(self) -> None:
@@ -142,9 +169,11 @@ class ExperimentSpec(Section):
         self._refuse_idle("training", STEPS_ONLY)
         if self.augmentation.active or self.augmentation.mixup or self.augmentation.cutmix:
             raise ValueError(
-                "augmentation: no effect with strategy 'linear-probe', whose images are passed "
-                "through the base once; leave out, or use feature-extraction. probe.mirror adds "
-                "mirror images"
+                tr(
+                    "augmentation: no effect with strategy 'linear-probe', whose images are passed "
+                    "through the base once; leave out, or use feature-extraction. probe.mirror "
+                    "adds mirror images"
+                )
             )
 
     def _solved_head_fits(self) -> None:
@@ -154,15 +183,19 @@ class ExperimentSpec(Section):
         wrong += [f"head = {self.model.head}"] if self.model.head != AVERAGE else []
         if wrong:
             raise ValueError(
-                f"training.head_start = solved needs a linear head; received model.{wrong[0]}, "
-                f'allowed: dense_units = [] and head = "average"'
+                tr(
+                    "training.head_start = solved needs a linear head; received model.{wrong}, "
+                    'allowed: dense_units = [] and head = "average"',
+                    wrong=wrong[0],
+                )
             )
 
     def _refuse_idle(self, table: str, names: tuple[str, ...], why: str = "") -> None:
         idle = [name for name in names if name in getattr(self, table).model_fields_set]
         if idle:
             why = why or tr("strategy {strategy}", strategy=repr(self.model.strategy))
-            raise ValueError(f"{table}.{idle[0]}: no effect with {why}; leave out")
+            key = f"{table}.{idle[0]}"
+            raise ValueError(tr("{key}: no effect with {why}; leave out", key=key, why=why))
 
     def _refuse_needs_of_validation(self) -> None:
         training = self.training
@@ -175,7 +208,10 @@ class ExperimentSpec(Section):
         else:
             return
         raise ValueError(
-            f"training.{need} needs validation images, and data.split.validation is 0; give it a "
-            f'share, or set training.early_stopping = 0, training.keep = "last" and a schedule '
-            f"other than plateau"
+            tr(
+                "training.{need} needs validation images, and data.split.validation is 0; give it "
+                'a share, or set training.early_stopping = 0, training.keep = "last" and a '
+                "schedule other than plateau",
+                need=need,
+            )
         )

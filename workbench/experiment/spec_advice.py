@@ -121,13 +121,16 @@ def describe_prefix_cost(spec: ExperimentSpec, forecast: Forecast, index: int) -
             else ""
         )
         seconds = forecast.seconds[index].prefix if forecast.seconds else None
-        time = "" if seconds is None else f"about {format_seconds(seconds)}, "
-        price = tr(
-            "{views}: {time}{kept_bytes} on disk",
-            views=views,
-            time=time,
-            kept_bytes=format_bytes(cost.kept_bytes(forecast.images)),
-        )
+        kept = format_bytes(cost.kept_bytes(forecast.images))
+        if seconds is None:
+            price = tr("{views}: {kept_bytes} on disk", views=views, kept_bytes=kept)
+        else:
+            price = tr(
+                "{views}: about {time}, {kept_bytes} on disk",
+                views=views,
+                time=format_seconds(seconds),
+                kept_bytes=kept,
+            )
     text = describe_prefix(spec.base_table, stage.prefix, stage.cached, cost=price)
     if stage.prefix and not stage.cached and stage.augmented:
         some = tr("base.views = {enough_views} would keep some", enough_views=ENOUGH_VIEWS)
@@ -176,7 +179,7 @@ def _head_first(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     epochs = spec.training.head_epochs
     if epochs >= ENOUGH_HEAD_EPOCHS:
         return None
-    count = f"{epochs} epoch{'s' if epochs > 1 else ''}"
+    count = plural(epochs, "epoch")
     return SpecAdvice(
         "head-first",
         tr(

@@ -22,6 +22,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.files import decode_text, nonblocking_opener
 from workbench.messages import tr
 from workbench.text import format_choices, safe_text
+from workbench.words import reason_of
 
 Tree = dict[str, Any]
 
@@ -51,7 +52,7 @@ def read_tree(path: Path) -> Tree:
     try:
         tree = tomllib.loads(decode_text(_content(path), path, "TOML"))
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = reason_of(error)
         raise UserError(
             tr("Cannot read the spec {path}: {reason}.", path=safe_text(path), reason=reason)
         ) from None
@@ -258,12 +259,13 @@ def _describe_error(detail: ErrorDetails) -> str:
             received=received,
         )
     position = location[len(key) :]
-    entry = next((f" (entry {int(p) + 1})" for p in position if p.isdecimal()), "")
+    entry = next((int(p) + 1 for p in position if p.isdecimal()), 0)
+    if entry:
+        received = tr("{received} (entry {entry})", received=received, entry=entry)
     return tr(
-        "{name}: received {received}{entry}; allowed: {allowed}.",
+        "{name}: received {received}; allowed: {allowed}.",
         name=name,
         received=received,
-        entry=entry,
         allowed=_allowed(field_at(key) or {}),
     )
 
@@ -280,14 +282,13 @@ def _unknown_key(location: tuple[str, ...]) -> str:
     known = list(parent.get("properties", {}))
     close = difflib.get_close_matches(location[-1], known, n=1) or _elsewhere(location[-1])
     guess = " " + tr("Did you mean {close}?", close=repr(close[0])) if close else ""
-    table = f"in [{'.'.join(location[:-1])}]" if location[:-1] else tr("at the top")
-    return tr(
-        "{location}: unknown key.{guess} Allowed {table}: {known}.",
-        location=safe_text(".".join(location)),
-        guess=guess,
-        table=table,
-        known=", ".join(known),
-    )
+    values = {"location": safe_text(".".join(location)), "guess": guess, "known": ", ".join(known)}
+    if location[:-1]:
+        table = f"[{'.'.join(location[:-1])}]"
+        return tr(
+            "{location}: unknown key.{guess} Allowed in {table}: {known}.", table=table, **values
+        )
+    return tr("{location}: unknown key.{guess} Allowed at the top: {known}.", **values)
 
 
 def _elsewhere(name: str) -> list[str]:
@@ -330,13 +331,13 @@ def _allowed(field: Tree) -> str:
     kind = field.get("type")
     if kind in ("integer", "number"):
         noun = tr("a whole number") if kind == "integer" else tr("a number")
-        return noun + _bounds(field)
+        return _bounded(noun, field)
     if kind == "boolean":
         return tr("true or false")
     if kind == "array":
         return _allowed_list(field)
     if kind == "string":
-        return "text"
+        return tr("text")
     return tr("a table of keys: ") + ", ".join(field.get("properties", {}))
 
 
@@ -348,22 +349,25 @@ def _allowed_list(field: Tree) -> str:
             entries_count=len(entries),
             allowed=_allowed(entries[0]),
         )
-    most = f" of at most {field['maxItems']}" if "maxItems" in field else ""
-    return tr("a list{most}, each {allowed}", most=most, allowed=_allowed(field.get("items", {})))
+    allowed = _allowed(field.get("items", {}))
+    if "maxItems" in field:
+        return tr(
+            "a list of at most {most}, each {allowed}", most=field["maxItems"], allowed=allowed
+        )
+    return tr("a list, each {allowed}", allowed=allowed)
 
 
-def _bounds(field: Tree) -> str:
+def _bounded(noun: str, field: Tree) -> str:
+    """Return "a number above 0 and at most 10" of a noun and the bounds of a field."""
     low, above = field.get("minimum"), field.get("exclusiveMinimum")
     high = field.get("maximum")
+    if above is not None and high is not None:
+        return tr("{noun} above {above:g} and at most {high:,}", noun=noun, above=above, high=high)
     if above is not None:
-        return (
-            tr(" above {above:g} and at most {high:,}", above=above, high=high)
-            if high is not None
-            else " " + tr("above {above:g}", above=above)
-        )
+        return tr("{noun} above {above:g}", noun=noun, above=above)
     if low is not None and high is not None:
-        return tr(" from {low:,} to {high:,}", low=low, high=high)
-    return ""
+        return tr("{noun} from {low:,} to {high:,}", noun=noun, low=low, high=high)
+    return noun
 
 
 def _toml_value(text: str) -> Any:

@@ -11,6 +11,7 @@ from workbench.export.templating import render
 from workbench.messages import tr
 from workbench.runs.events import EpochFinished
 from workbench.runs.history import History
+from workbench.words import shown
 
 WIDTH, HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 92, 24, 34  # around the plot
@@ -65,7 +66,7 @@ def curve_figure(history: History, metric: str) -> Markup:
         top=_TOP,
         bottom=HEIGHT - _BOTTOM,
         grid=list(_grid(scale, step)),
-        ticks=[*epochs, ((_LEFT + WIDTH - _RIGHT) / 2, "epoch")],
+        ticks=[*epochs, ((_LEFT + WIDTH - _RIGHT) / 2, tr("epoch"))],
         borders=list(_borders(history, scale)),
         kept=_kept(history, scale),
         curves=[_curve(name, values, rows, scale) for name, values in curves.items()],
@@ -101,7 +102,7 @@ def _borders(history: History, scale: _Scale) -> Iterator[tuple[float, str]]:
     for at in range(1, len(rows)):
         if rows[at].stage != rows[at - 1].stage:
             stage = history.stages.get(rows[at].stage)
-            yield scale.x(at + 0.5), (stage.name if stage else "") or "next stage"
+            yield scale.x(at + 0.5), (stage.name if stage else "") or tr("next stage")
 
 
 def _kept(history: History, scale: _Scale) -> list[tuple[float, str]]:
@@ -110,7 +111,7 @@ def _kept(history: History, scale: _Scale) -> list[tuple[float, str]]:
         return []
     stage = history.stages.get(history.kept.stage)
     x = scale.x(history.epochs.index(history.kept) + 1)
-    return [(x, "kept" if stage and stage.end else "best")]
+    return [(x, tr("kept") if stage and stage.end else tr("best"))]
 
 
 def _curve(
@@ -125,7 +126,7 @@ def _curve(
             path.append(f"{'L' if drawing else 'M'}{scale.x(epoch)} {scale.y(value)}")
         drawing = value is not None
     dots = [
-        (scale.x(at), scale.y(value), f"{name}, {_place(rows[at - 1], rows)}: {value:.4f}")
+        (scale.x(at), scale.y(value), f"{shown(name)}, {_place(rows[at - 1], rows)}: {value:.4f}")
         for at, value in points
         if value is not None and len(values) <= _MAX_DOTS
     ]
@@ -137,12 +138,12 @@ def _place(row: EpochFinished, rows: Sequence[EpochFinished]) -> str:
     return (
         tr("stage {stage}, epoch {epoch}", stage=row.stage + 1, epoch=row.epoch)
         if several
-        else f"epoch {row.epoch}"
+        else tr("epoch {epoch}", epoch=row.epoch)
     )
 
 
-def _names(curves: dict[str, Values], scale: _Scale) -> Iterator[tuple[float, str]]:
-    """Yield the name of each curve beside its end, one below the other where ends are close."""
+def _names(curves: dict[str, Values], scale: _Scale) -> Iterator[tuple[float, str, str]]:
+    """Yield name and title of each curve beside its end, one below another where ends are close."""
     ends = [
         (scale.y(last), name)
         for name, values in curves.items()
@@ -151,7 +152,7 @@ def _names(curves: dict[str, Values], scale: _Scale) -> Iterator[tuple[float, st
     lowest = -math.inf
     for y, name in sorted(ends):
         lowest = max(y, lowest + 15)
-        yield round(lowest + 4, 1), name
+        yield round(lowest + 4, 1), name, shown(name)
 
 
 def _last(values: Values) -> float | None:
@@ -166,12 +167,12 @@ def _caption(curves: dict[str, Values], metric: str) -> str:
             parts.append(
                 tr(
                     "{name} from {first:.4f} to {last:.4f}",
-                    name=name,
+                    name=shown(name),
                     first=known[0],
                     last=known[-1],
                 )
             )
-    title = METRICS.get(metric, metric)
+    title = METRICS.get(metric, shown(metric))
     return tr(
         "{metric} over {curves_count} epochs: {parts}",
         metric=title[:1].upper() + title[1:],

@@ -110,15 +110,19 @@ def check_formats(names: Sequence[str]) -> None:
             if importlib.util.find_spec(module) is None
         ]
         if missing:
-            are = "is" if len(missing) == 1 else "are"
             raise UserError(
                 tr(
-                    "{title} needs {packages}, to write the model and to check its "
-                    "predictions; {missing} {are} not installed.",
+                    "{title} needs {packages}, to write the model and to check its predictions.",
                     title=wanted.title,
                     packages=", ".join(packages.values()),
-                    missing=tr(" and ").join(missing),
-                    are=are,
-                ),
+                )
+                + f" {_not_installed(missing)}",
                 tr("Install: pip install {missing}", missing=" ".join(missing)),
             )
+
+
+def _not_installed(packages: Sequence[str]) -> str:
+    if len(packages) == 1:
+        return tr("{package} is not installed.", package=packages[0])
+    names = tr("{first} and {last}", first=", ".join(packages[:-1]), last=packages[-1])
+    return tr("{packages} are not installed.", packages=names)

@@ -14,7 +14,7 @@ from workbench.bases.published import weights_file
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import FULL, Levels
-from workbench.experiment.facts import SPLITS, count_images
+from workbench.experiment.facts import SPLITS, count_images, list_splits
 from workbench.experiment.sections import TrainingSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.formats import MAX_DIFFERENCE, ExportFormat
@@ -26,7 +26,9 @@ from workbench.runs.history import StageRow, describe_cross_validation
 from workbench.runs.results import caveats
 from workbench.runs.score import format_scores
 from workbench.text import format_shape, plural, safe_text
+from workbench.words import shown
 
+_PREPROCESSING = {"own": tr("its own"), "rescale": "1/255"}
 CARD, LABELS, PREPROCESSING = "README.md", "labels.txt", "preprocessing.json"
 _MARKS = set("\\`*_[]{}()#|~!$^")  # of Markdown
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}  # what HTML would read
@@ -61,7 +63,7 @@ def model_card(
 ) -> str:
     """Return the card as Markdown. Every string from outside is escaped."""
     two, size = len(labels) == 2, spec.data.image_size
-    shown, versions = labels[:_MAX_LABELS], {"workbench": __version__, **data.versions}
+    listed, versions = labels[:_MAX_LABELS], {"workbench": __version__, **data.versions}
     levels = manifest_levels(data.rows)
     return render(
         "model_card.md.j2",
@@ -72,19 +74,22 @@ def model_card(
         ended=data.ended,
         version=escape_markdown(__version__),
         class_count=plural(len(labels), "class", "classes"),
-        labels=[escape_markdown(label) for label in shown],
-        more_labels=f"{len(labels) - len(shown):,}" if len(labels) > len(shown) else "",
-        color="RGB" if spec.data.channels == 3 else "grey",
+        labels=[escape_markdown(label) for label in listed],
+        more_labels=f"{len(labels) - len(listed):,}" if len(labels) > len(listed) else "",
+        color="RGB" if spec.data.channels == 3 else tr("grey"),
         size=format_shape(size),
         height=size[0],
         width=size[1],
         channels=spec.data.channels,
         input_shape=spec.data.input_shape,
         output=(
-            f"the probability of {escape_markdown(labels[1])}; that of "
-            f"{escape_markdown(labels[0])} is the rest"
+            tr(
+                "the probability of {second}; that of {first} is the rest",
+                first=escape_markdown(labels[0]),
+                second=escape_markdown(labels[1]),
+            )
             if two
-            else f"a probability for each label, in the order of `{LABELS}`"
+            else tr("a probability for each label, in the order of `{file}`", file=LABELS)
         ),
         preprocessing_file=PREPROCESSING,
         resize=spec.data.resize,
@@ -102,8 +107,8 @@ def model_card(
 
 def escape_markdown(value: object, limit: int = 200) -> str:
     """Return a string from outside as Markdown that shows it literally."""
-    shown = (f"\\{c}" if c in _MARKS else _ENTITIES.get(c, c) for c in safe_text(value, limit))
-    return "".join(shown)
+    escaped = (f"\\{c}" if c in _MARKS else _ENTITIES.get(c, c) for c in safe_text(value, limit))
+    return "".join(escaped)
 
 
 def _export(one: VerifiedExport) -> dict[str, object]:
@@ -153,7 +158,7 @@ def _limits(data: RunData, spec: ExperimentSpec) -> list[str]:
         found.append(
             tr(
                 "The run did not finish, it is {phase}{detail}.",
-                phase=escape_markdown(state.phase),
+                phase=escape_markdown(shown(state.phase)),
                 detail=detail,
             )
         )
@@ -173,18 +178,18 @@ def _data(data: RunData, labels: Sequence[str]) -> dict[str, object]:
     used = [split for split in SPLITS if any(counts[label, split] for label in labels)]
     name = escape_markdown(data.summary.data)
     if not used:
-        parts = [f"{n:,} {escape_markdown(split)}" for split, n in data.history.images.items()]
-        text = f"{name}: {', '.join(parts)} images." if parts else f"{name}."
+        images = escape_markdown(list_splits(data.history.images), 1000)
+        text = tr("{name}: {images} images.", name=name, images=images) if images else f"{name}."
         return {"data": text, "data_rows": ()}
-    shown, rest = labels[:_MAX_LABELS], labels[_MAX_LABELS:]
-    groups = [(escape_markdown(label), [label]) for label in shown]
-    groups += [(f"{len(rest):,} more", list(rest))] if rest else []
-    groups += [("all", list(labels))]
+    listed, rest = labels[:_MAX_LABELS], labels[_MAX_LABELS:]
+    groups = [(escape_markdown(label), [label]) for label in listed]
+    groups += [(tr("{count:,} more", count=len(rest)), list(rest))] if rest else []
+    groups += [(tr("all"), list(labels))]
     rows = [
         (title, *(f"{sum(counts[label, split] for label in group):,}" for split in used))
         for title, group in groups
     ]
-    return {"data": name, "data_headers": ("label", *used), "data_rows": rows}
+    return {"data": name, "data_headers": (tr("label"), *map(shown, used)), "data_rows": rows}
 
 
 # Of the training, listed where they are on.
@@ -204,30 +209,38 @@ def _stages(data: RunData, spec: ExperimentSpec) -> list[str]:
     if spec.base:
         lines.append(tr("weights of the base: {weights}", weights=_weights(spec)))
         lines.append(
-            tr("preprocessing of the base: {preprocessing}", preprocessing=spec.base.preprocessing)
+            tr(
+                "preprocessing of the base: {preprocessing}",
+                preprocessing=_PREPROCESSING[spec.base.preprocessing],
+            )
         )
     changes = [
-        name if isinstance(value, bool) else f"{name} {value:g}"
+        shown(name) if isinstance(value, bool) else f"{shown(name)} {value:g}"
         for name, value in spec.augmentation
         if value and name != "fill"
     ]
     options = [
-        f"{name} {getattr(spec.training, name):g}"
+        f"{shown(name)} {getattr(spec.training, name):g}"
         for name in _OPTIONS
         if getattr(spec.training, name) != TrainingSpec.model_fields[name].default
     ]
     if options:
-        lines.append(f"options: {', '.join(options).replace('_', ' ')}")
-    return [*lines, f"augmentation: {', '.join(changes).replace('_', ' ') or 'none'}"]
+        lines.append(tr("options: {options}", options=", ".join(options)))
+    return [*lines, tr("augmentation: {changes}", changes=", ".join(changes) or tr("none"))]
 
 
 def _stage(data: RunData, stage: StageRow) -> str:
     """Return epochs, optimizer, and what was trained and frozen."""
-    epochs = sum(row.stage == stage.index for row in data.history.epochs)
+    epochs = sum(row.stage == stage.index and row.epoch > 0 for row in data.history.epochs)
     rate = stage.started.learning_rate
     optimizer = escape_markdown(stage.started.optimizer)
     optimizer = f"{optimizer} {'' if rate is None else f'{rate:g}'}".strip()
-    how = f"{plural(epochs, 'epoch')} of {stage.epochs} at most, {optimizer}"
+    how = tr(
+        "{epochs} of {most} at most, {optimizer}",
+        epochs=plural(epochs, "epoch"),
+        most=stage.epochs,
+        optimizer=optimizer,
+    )
     if stage.started.is_solved:
         how = describe_cross_validation(data.history.cross_validated.get(stage.index))
     line = f"{escape_markdown(stage.name)}: {how}"
@@ -237,8 +250,12 @@ def _stage(data: RunData, stage: StageRow) -> str:
         if group.with_weights:
             names[group.combined.requested == FROZEN].append(escape_markdown(group.name))
     if names[False]:
-        line += f"; trained: {', '.join(names[False])}"
-        line += f"; frozen: {', '.join(names[True]) or 'nothing'}"
+        return tr(
+            "{line}; trained: {trained}; frozen: {frozen}",
+            line=line,
+            trained=", ".join(names[False]),
+            frozen=", ".join(names[True]) or tr("nothing"),
+        )
     return line
 
 

@@ -14,41 +14,32 @@ from markupsafe import Markup
 from workbench import __version__
 from workbench.datasets.image_files import ImageError
 from workbench.downloads.disk import disk_errors
-from workbench.experiment.facts import SPLITS
-from workbench.experiment.metrics import METRICS, VALIDATION
+from workbench.experiment.facts import SPLITS, list_splits
+from workbench.experiment.metrics import VALIDATION, describe_monitor
 from workbench.export.curves import curve_figure
+from workbench.export.report_stages import describe_stages
 from workbench.export.run_data import RunData, RunImages, class_table, day, moment, read_run_data
 from workbench.export.target import check_free
 from workbench.export.templating import render
 from workbench.files import ENCODING, write_atomic
-from workbench.messages import tr
+from workbench.messages import current_language, tr
 from workbench.paths import Workspace
 from workbench.runs.events import EpochFinished
 from workbench.runs.folder import RunFolder
-from workbench.runs.freeze_check import (
-    ERROR,
-    Layer,
-    Verdict,
-    group_by_block,
-    layers_of_stage,
-    verdict,
-)
 from workbench.runs.history import (
-    StageRow,
-    describe_cross_validation,
-    describe_kept,
     monitored_scores,
 )
 from workbench.runs.results import MIRRORED, caveats, describe_reference, suggest_next
 from workbench.runs.score import format_scores
+from workbench.runs.state import RunSummary
 from workbench.text import (
     format_accuracy,
     format_gib,
     format_seconds,
-    format_shape,
     plural,
     safe_text,
 )
+from workbench.words import shown
 
 _MAX_SPEC = 1 << 16  # characters of a spec that are shown
 Values = dict[str, Any]
@@ -101,15 +92,15 @@ def report_page(data: RunData, images: RunImages, spec_text: str, now: float) ->
         now: unix seconds.
     """
     sections: dict[str, tuple[str, Callable[[], Values]]] = {
-        "results": ("Results", lambda: _results(data)),
-        "curves": ("Curves", lambda: _curves(data)),
-        "layers": ("Layers", lambda: {"stages": _stages(data)}),
-        "confusion": ("Confusions", lambda: _confusion(data)),
-        "errors": ("Worst errors", lambda: {"errors": _errors(data, images)}),
-        "data": ("Data", lambda: _data(data)),
-        "events": ("Events", lambda: _events(data)),
-        "machine": ("Machine and versions", lambda: {"pairs": _machine(data)}),
-        "spec": ("Spec", lambda: {"text": spec_text}),
+        "results": (tr("Results"), lambda: _results(data)),
+        "curves": (tr("Curves"), lambda: _curves(data)),
+        "layers": (tr("Layers"), lambda: {"stages": describe_stages(data)}),
+        "confusion": (tr("Confusions"), lambda: _confusion(data)),
+        "errors": (tr("Worst errors"), lambda: {"errors": _errors(data, images)}),
+        "data": (tr("Data"), lambda: _data(data)),
+        "events": (tr("Events"), lambda: _events(data)),
+        "machine": (tr("Machine and versions"), lambda: {"pairs": _machine(data)}),
+        "spec": (tr("Spec"), lambda: {"text": spec_text}),
     }
     bodies = [
         (anchor, title, Markup(render(f"report/{anchor}.html.j2", **values())))
@@ -119,14 +110,25 @@ def report_page(data: RunData, images: RunImages, spec_text: str, now: float) ->
     return render(
         "report/page.html.j2",
         name=data.name,
-        recipe=summary.recipe,
-        random_weights=summary.random_weights,
-        data=summary.data,
-        state=summary.state.phase,
-        detail=summary.state.detail,
+        language=current_language(),
+        lead=_lead(summary),
         sections=[one for one in bodies if one[2].strip()],
         version=__version__,
         day=day(now),
+    )
+
+
+def _lead(summary: RunSummary) -> str:
+    """Return what was trained on what, and how far it came."""
+    names = safe_text(summary.recipe), safe_text(summary.data)
+    recipe = tr("{recipe}, random weights", recipe=names[0]) if summary.random_weights else names[0]
+    detail = f" ({safe_text(summary.state.detail, 1000)})" if summary.state.detail else ""
+    return tr(
+        "{recipe} on {data}: {state}{detail}.",
+        recipe=recipe,
+        data=names[1],
+        state=shown(summary.state.phase),
+        detail=detail,
     )
 
 
@@ -142,23 +144,27 @@ def _results(data: RunData) -> Values:
     following = suggest_next(data.tables, data.history, results)
     caption, classes = class_table(results, _MAX_LABELS)
     details = [
-        ("with 95 % confidence", f"{low:.4f} to {high:.4f}"),
+        (
+            tr("with 95 % confidence"),
+            tr("{low:.4f} to {high:.4f}", low=low, high=high),
+        ),
         *format_scores(results.scores),
-        ("loss", format_accuracy(results.loss)),
-        ("images", f"{results.images:,}"),
-        ("with this preset", describe_reference(data.summary.preset)),
+        (tr("loss"), format_accuracy(results.loss)),
+        (tr("images"), f"{results.images:,}"),
+        (tr("with this preset"), describe_reference(data.summary.preset)),
     ]
     if results.shifted:
         pixels, shifted = results.shifted
-        details.insert(-1, (f"shifted by {pixels} pixels", f"{shifted:.4f}"))
+        moved = tr("shifted by {pixels} pixels", pixels=pixels)
+        details.insert(-1, (moved, f"{shifted:.4f}"))
     if results.mirrored:
-        details.insert(-1, ("mirror images", MIRRORED))
+        details.insert(-1, (tr("mirror images"), MIRRORED))
     return {
-        "split": results.split,
+        "split": shown(results.split),
         "accuracy": f"{results.accuracy:.4f}",
         "details": details,
         "cautions": caveats(results),
-        "caption": caption or "By label",
+        "caption": caption or tr("By label"),
         "classes": classes,
         "next_step": following.text if following else "",
     }
@@ -168,16 +174,17 @@ def _curves(data: RunData) -> Values:
     history = data.history
     scores = monitored_scores(history)
     figures = [curve_figure(history, metric) for metric in ("loss", "accuracy", *scores)]
-    shown = history.epochs[:_MAX_EPOCHS]
-    hidden = len(history.epochs) - len(shown)
+    listed = history.epochs[:_MAX_EPOCHS]
+    hidden = len(history.epochs) - len(listed)
     return {
         "figures": [figure for figure in figures if figure],
         "headers": [
-            *("epoch", "stage", "loss", "accuracy", "val loss", "val accuracy"),
-            *(f"val {METRICS[name]}" for name in scores),
-            *("rate", "time"),
+            *(tr("epoch"), tr("stage"), tr("loss"), tr("accuracy")),
+            *(tr("val loss"), tr("val accuracy")),
+            *(describe_monitor(f"{VALIDATION}{name}") for name in scores),
+            *(tr("rate"), tr("time")),
         ],
-        "epochs": [_epoch(row, scores) for row in shown],
+        "epochs": [_epoch(row, scores) for row in listed],
         "hidden": f"{hidden:,}" if hidden else "",
     }
 
@@ -185,70 +192,12 @@ def _curves(data: RunData) -> Values:
 def _epoch(row: EpochFinished, scores: Sequence[str]) -> Sequence[str]:
     measured = [getattr(row, f"{VALIDATION}{name}") for name in scores]
     return (
-        f"{row.epoch}{' best' if row.best else ''}",
+        tr("{epoch} best", epoch=row.epoch) if row.best else str(row.epoch),
         str(row.stage + 1),
         *map(format_accuracy, (row.loss, row.accuracy, row.val_loss, row.val_accuracy, *measured)),
         "-" if row.learning_rate is None else f"{row.learning_rate:.3g}",
         "-" if row.seconds is None else format_seconds(row.seconds),
     )
-
-
-def _stages(data: RunData) -> list[Values]:
-    """Return each stage's blocks and, where these hold several layers, its layers."""
-    stages = []
-    for index, stage in sorted(data.history.stages.items()):
-        layers = layers_of_stage(stage.started, data.history.layers.get(index))
-        groups = group_by_block(layers)
-        every = [_layer(layer, verdict(layer)) for layer in layers]
-        stages.append(
-            {
-                "number": index + 1,
-                "name": stage.name,
-                "about": _stage(data, stage),
-                "blocks": [_layer(group.combined, group.verdict) for group in groups],
-                "layers": every if len(layers) > len(groups) else [],
-            }
-        )
-    return stages
-
-
-def _stage(data: RunData, stage: StageRow) -> str:
-    if stage.started.is_solved:
-        return describe_cross_validation(data.history.cross_validated.get(stage.index))
-    done = sum(row.stage == stage.index for row in data.history.epochs)
-    rate = stage.started.learning_rate
-    parts = [
-        f"{plural(done, 'epoch')} of {stage.epochs} at most",
-        f"{safe_text(stage.started.optimizer)} {'' if rate is None else f'{rate:g}'}",
-    ]
-    if stage.end:
-        parts.append(safe_text(stage.end.reason))
-        parts += [] if stage.end.kept_epoch is None else [describe_kept(stage.end)]
-    return ", ".join(part.strip() for part in parts if part.strip())
-
-
-def _layer(layer: Layer, found: Verdict | None) -> tuple[str, ...]:
-    note: str = safe_text(found.message) if found else ""
-    if found and found.kind == ERROR:
-        note = Markup('<span class="bad">{}</span>').format(note)
-    return (
-        layer.name,
-        format_shape(layer.output_shape) or "-",
-        f"{layer.parameters:,}" if layer.parameters else "-",
-        layer.requested or "-",
-        layer.compiled or "-",
-        _moved(layer.moved),
-        note,
-    )
-
-
-def _moved(share: float | None) -> str:
-    """Return a percentage; a change, however small, is never shown as 0."""
-    if share is None:
-        return "-"
-    if not share:
-        return "0"
-    return f"{share:.2%}" if share >= 0.0001 else f"{100 * share:.1e}%"
 
 
 def _confusion(data: RunData) -> Values:
@@ -305,8 +254,8 @@ def _data(data: RunData) -> Values:
     ]
     return {
         "name": data.summary.data,
-        "images": ", ".join(f"{n:,} {safe_text(s)}" for s, n in data.history.images.items()),
-        "headers": ("label", *SPLITS),
+        "images": list_splits(data.history.images),
+        "headers": (tr("label"), *map(shown, SPLITS)),
         "rows": rows,
         "hidden": f"{len(labels) - len(rows):,}" if len(labels) > len(rows) else "",
     }
@@ -317,10 +266,10 @@ def _events(data: RunData) -> Values:
     worked = history.seconds_worked
     return {
         "pairs": [
-            ("started", moment(history.started)),
-            ("ended", moment(history.ended) or "not yet"),
-            ("time running", "" if worked is None else format_seconds(worked)),
-            ("resumed", plural(history.resumed, "time") if history.resumed else "never"),
+            (tr("started"), moment(history.started)),
+            (tr("ended"), moment(history.ended) or tr("not yet")),
+            (tr("time running"), "" if worked is None else format_seconds(worked)),
+            (tr("resumed"), plural(history.resumed, "time") if history.resumed else tr("never")),
         ],
         "notices": [notice.message for notice in history.notices],
         "failure": history.message,
@@ -335,9 +284,9 @@ def _machine(data: RunData) -> list[tuple[str, str]]:
         size = "" if gpu.memory_total is None else f", {format_gib(gpu.memory_total)}"
         device = safe_text(gpu.name) + size or device
     return [
-        ("machine", history.worker.host if history.worker else ""),
-        ("device", device),
-        ("precision", newest.precision if newest else ""),
-        ("XLA", "" if newest is None else "on" if newest.jit else "off"),
+        (tr("machine"), history.worker.host if history.worker else ""),
+        (tr("device"), device),
+        (tr("number format"), newest.precision if newest else ""),
+        ("XLA", "" if newest is None else tr("yes") if newest.jit else tr("no")),
         *data.versions.items(),
     ]

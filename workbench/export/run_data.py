@@ -125,7 +125,9 @@ def class_table(results: Results, most: int) -> tuple[str, list[tuple[str, str, 
     """
     classes, caption = results.classes, ""
     if len(classes) > most:
-        caption = f"The {most} of {len(classes):,} labels with the lowest recall"
+        caption = tr(
+            "The {most} of {count:,} labels with the lowest recall", most=most, count=len(classes)
+        )
         classes = tuple(worst_classes(classes, most))
     rows = [
         (

@@ -297,11 +297,7 @@ def _result(data: RunData) -> str:
     if results is None or results.split not in SPLITS:
         return ""
     low, high = results.interval
-    return tr(
-        "{split} accuracy {accuracy:.4f} ({low:.4f} to {high:.4f}), {images} images",
-        split=results.split,
-        accuracy=results.accuracy,
-        low=low,
-        high=high,
-        images=results.images,
+    return (
+        f"{results.split} accuracy {results.accuracy:.4f} ({low:.4f} to {high:.4f}), "
+        f"{results.images} images"
     )

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_con
 from jinja2.nodes import EvalContext
 from markupsafe import Markup, escape
 
+from workbench.messages import tr
 from workbench.text import safe_lines, safe_text
 
 WIDTH = 88  # columns, which every formatter's default allows
@@ -55,7 +56,7 @@ def _environment() -> Environment:
         "around_zero": around_zero,
         "around_one": around_one,
     }
-    environment.globals["listing"] = listing
+    environment.globals |= {"listing": listing, "tr": tr}
     return environment
 
 

@@ -31,6 +31,7 @@ from workbench.runs.lock import Observer
 from workbench.runs.watch import RunFeed, Runs, RunView
 from workbench.settings import HostSettings
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 POLL_BYTES = 16 << 20  # of logs in one answer
 LOG_BYTES = 64 << 20  # of one log; what comes after is not read
@@ -117,7 +118,7 @@ class HostMirror:
             self._answer = self._read_answer()
             problem = "" if self._answer else error.message
         except OSError as error:
-            problem = tr("the cache cannot be written: {why}", why=safe_text(error.strerror))
+            problem = tr("the cache cannot be written: {why}", why=safe_text(reason_of(error)))
         self.view = self._make_view(problem)
         return self.view
 

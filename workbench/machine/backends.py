@@ -18,6 +18,7 @@ from workbench.messages import tr
 from workbench.runs.folder import RunFolder
 from workbench.runs.process import WORKING_FOLDER
 from workbench.text import format_choices, safe_text
+from workbench.words import reason_of
 
 if TYPE_CHECKING:  # facts take a tenth of a second to import, which `--help` does not wait for
     from workbench.machine.facts import Backends
@@ -115,7 +116,7 @@ def read_keras_settings(environment: Mapping[str, str]) -> KerasSettings:
         return KerasSettings(
             path,
             fault=tr(
-                "it cannot be read: {error_strerror}", error_strerror=safe_text(error.strerror)
+                "it cannot be read: {error_strerror}", error_strerror=safe_text(reason_of(error))
             ),
         )
     except ValueError as error:

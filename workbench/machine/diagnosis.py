@@ -182,7 +182,7 @@ def format_gpu(gpu: Gpu) -> str:
     )
     parts = [safe_text(gpu.name, 40), used]
     if gpu.utilization is not None:
-        parts.append(f"{gpu.utilization} % busy")
+        parts.append(tr("{share} % busy", share=gpu.utilization))
     if gpu.temperature is not None:
         parts.append(f"{gpu.temperature} °C")
     return ", ".join(parts)
@@ -219,25 +219,21 @@ def _gpus(nvml: Nvml | None) -> list[Row]:
 
 def _framework(facts: Facts) -> str:
     backends, framework = facts.backends, facts.framework
+    installed = backends.installed.get(backends.chosen, "")
     keras = tr(
-        "keras {keras} on {chosen}",
+        "keras {keras} on {chosen} {version}",
         keras=safe_text(backends.keras, 20),
         chosen=safe_text(backends.chosen, 20),
+        version=safe_text(framework.version if framework else installed, 20),
     )
-    version = backends.installed.get(backends.chosen, "")
     others = [name for name in backends.installed if name != backends.chosen]
     also = tr("; also installed: {others}", others=", ".join(others)) if others else ""
     if framework is None:
-        return tr(
-            "{keras} {version}: did not respond{also}",
-            keras=keras,
-            version=safe_text(version, 20),
-            also=also,
-        )
+        return tr("{keras}: did not respond{also}", keras=keras, also=also)
     failed = {step.device for step in framework.steps if step.error}
     tried = {step.device for step in framework.steps} - failed
     works = tr(", trains on {tried}", tried=", ".join(sorted(tried))) if tried else ""
-    return f"{keras} {safe_text(framework.version, 20)}{works}{also}"
+    return f"{keras}{works}{also}"
 
 
 def _tried(facts: Facts) -> str:

@@ -140,17 +140,21 @@ def describe_outcome(went: ProbeOutcome) -> str:
     detail = quote(went.detail, 80)
     match went.status:
         case "ok":
-            return "succeeded"
+            return tr("succeeded")
         case "hung":
-            return f"hung and was killed {detail}".rstrip()
+            return tr("hung and was killed {detail}", detail=detail).rstrip()
         case "crashed":
-            return f"crashed {detail}".rstrip()
+            return tr("crashed {detail}", detail=detail).rstrip()
         case "flooded":
             return tr("printed without end")
         case "garbled":
             return tr("gave no readable report")
     message = quote(last_line(went.stderr))
-    return tr("failed: {message}", message=message) if message else f"failed {detail}".rstrip()
+    return (
+        tr("failed: {message}", message=message)
+        if message
+        else tr("failed {detail}", detail=detail).rstrip()
+    )
 
 
 def system_of(facts: Facts) -> System:

@@ -17,6 +17,7 @@ from workbench.machine.facts import ProbeOutcome, Status
 from workbench.messages import tr
 from workbench.runs.process import WORKING_FOLDER, describe_exit
 from workbench.text import safe_lines, safe_text
+from workbench.words import reason_of
 
 SMALL_PROBES = "workbench.machine.probe_process"  # the child process of one probe
 PRINTED_KEPT = 16 << 10  # bytes at the end
@@ -66,7 +67,7 @@ def run_probe(
         try:
             process, pipes = _start(command, environment, received, stack)
         except OSError as error:
-            detail = tr("to start: {safe_text}", safe_text=safe_text(error.strerror or error))
+            detail = tr("to start: {safe_text}", safe_text=safe_text(reason_of(error)))
             return ProbeResult(ProbeOutcome(status="failed", detail=detail, seconds=_since(began)))
         try:
             cut = _wait(process, pipes, received, clock, limit, cancelled or threading.Event())

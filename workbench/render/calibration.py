@@ -24,7 +24,7 @@ from workbench.messages import tr
 from workbench.render.canvas import Series
 from workbench.render.marks import stacked_bar
 from workbench.render.plot import PlotOptions
-from workbench.text import safe_text
+from workbench.text import pad_cells, safe_text
 
 RIGHT, WRONG, CHANCE, CURVE = "#5faf5f", "#d75f5f", "#808080", "#5fafd7"
 LONGEST_BAR = 40  # cells
@@ -75,9 +75,8 @@ def format_calibration(found: CalibrationReport, width: int, utf8: bool) -> Text
     text.append(tr("confidence    right   wrong   right of them"), "dim")
     for one in shown:
         share = "-" if one.accuracy is None else f"{one.accuracy:.3f}"
-        text.append(
-            f"\n{one.low:.1f} to {one.high:.1f}  {one.right:7,} {one.wrong:7,}   {share:<13}"
-        )
+        bounds = pad_cells(tr("{low:.1f} to {high:.1f}", low=one.low, high=one.high), 10)
+        text.append(f"\n{bounds}  {one.right:7,} {one.wrong:7,}   {share:<13}")
         text.append_text(stacked_bar(((one.right, RIGHT), (one.wrong, WRONG)), most, room, utf8))
     return text
 

@@ -23,6 +23,7 @@ from workbench.text import (
     safe_text,
     table,
 )
+from workbench.words import shown
 
 STAGE_COLUMNS = (
     tr("epochs"),
@@ -53,12 +54,12 @@ def format_comparison(comparison: Comparison) -> str:
         parts.append(tr("other metrics\n") + _scores(comparison.results, scores))
     parts.append(lines)
     if comparison.spec:
-        parts.append(tr("settings that differ\n") + _differences("key", runs, comparison.spec))
+        parts.append(tr("settings that differ\n") + _differences(tr("key"), runs, comparison.spec))
     else:
         parts.append(tr("The settings are the same."))
     if comparison.layers:
         parts.append(
-            tr("layers") + "\n" + _differences("layer", runs, group_layers(comparison.layers))
+            tr("layers") + "\n" + _differences(tr("layer"), runs, group_layers(comparison.layers))
         )
     if comparison.stages:
         parts.append(tr("stages") + "\n" + _stages(comparison.stages))
@@ -88,8 +89,12 @@ def describe_comparison(comparison: Comparison) -> list[str]:
         lines.append(tr("Whether their test images are the same is unknown."))
     lines += map(describe_paired_test, comparison.pairs)
     if unmeasured:
-        were = "was" if len(unmeasured) == 1 else "were"
-        lines.append(tr("{listed} {were} not measured.", listed=_listed(unmeasured), were=were))
+        listed = _listed(unmeasured)
+        lines.append(
+            tr("{listed} was not measured.", listed=listed)
+            if len(unmeasured) == 1
+            else tr("{listed} were not measured.", listed=listed)
+        )
     if any(r.split == "validation" for r in measured):
         lines.append(
             tr("Validation images chose the best epoch: such an accuracy is a little high.")
@@ -100,16 +105,6 @@ def describe_comparison(comparison: Comparison) -> list[str]:
 def describe_paired_test(pair: PairedTest) -> str:
     """Return whether the better of two runs is better beyond chance, and why."""
     first, second = safe_text(pair.first, VALUE_WIDTH), safe_text(pair.second, VALUE_WIDTH)
-    counted = tr(
-        "of {images} that both answered, {first} alone has {only_first} right and "
-        "{second} alone {only_second} (McNemar's exact test, p {p_value}).",
-        images=plural(pair.images, "image"),
-        first=first,
-        only_first=_count(pair.only_first),
-        second=second,
-        only_second=_count(pair.only_second),
-        p_value=_p_value(pair.p_value),
-    )
     if not pair.only_first and not pair.only_second:
         images = plural(pair.images, "image")
         return tr(
@@ -118,18 +113,30 @@ def describe_paired_test(pair: PairedTest) -> str:
             second=second,
             images=images,
         )
+    values = {
+        "images": plural(pair.images, "image"),
+        "first": first,
+        "only_first": _count(pair.only_first),
+        "second": second,
+        "only_second": _count(pair.only_second),
+        "p_value": _p_value(pair.p_value),
+    }
     if pair.differ:
         return tr(
-            "{first} is better than {second}, beyond chance. O{counted}",
-            first=first,
-            second=second,
-            counted=counted[1:],
+            "{first} is better than {second}, beyond chance. Of {images} that both answered, "
+            "{first} alone has {only_first} right and {second} alone {only_second} (McNemar's "
+            "exact test, p {p_value}).",
+            **values,
         )
-    return tr("Too close to call: {counted}", counted=counted)
+    return tr(
+        "Too close to call: of {images} that both answered, {first} alone has {only_first} right "
+        "and {second} alone {only_second} (McNemar's exact test, p {p_value}).",
+        **values,
+    )
 
 
 def _count(images: int) -> str:
-    return f"{images:,}" if images else "none"
+    return f"{images:,}" if images else tr("none")
 
 
 def _p_value(value: float) -> str:
@@ -221,8 +228,9 @@ def _stages(stages: list[StageMetrics]) -> str:
 def _accuracy(r: RunResult) -> str:
     """Return the accuracy; before there is one, the state of the run."""
     if r.accuracy is None:
-        return r.state
-    return format_accuracy(r.accuracy) + ("" if r.split == "test" else f" ({r.split})")
+        return shown(r.state)
+    split = "" if r.split == "test" else f" ({shown(r.split or '')})"
+    return format_accuracy(r.accuracy) + split
 
 
 def _differences(what: str, runs: tuple[str, ...], rows: list[DifferenceRow]) -> str:
@@ -279,11 +287,11 @@ def _sections(comparison: Comparison) -> list[tuple[str, list[DifferenceRow]]]:
     """Return titles and their rows."""
     settings = tr("settings that differ") if comparison.spec else tr("the settings are the same")
     results = _result_rows(comparison.results, measured_scores(comparison))
-    sections = [("results", results), (settings, comparison.spec)]
+    sections = [(tr("results"), results), (settings, comparison.spec)]
     if comparison.layers:
         sections.append((tr("layers not frozen alike"), group_layers(comparison.layers)))
     if comparison.stages:
-        sections.append(("stages", _stage_rows(comparison)))
+        sections.append((tr("stages"), _stage_rows(comparison)))
     return sections
 
 

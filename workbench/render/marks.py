@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from workbench.messages import tr
+from workbench.words import shown
 
 SIGNS = {
     "training": "▶", "evaluating": "▶", "preparing": "▷", "starting": "▷", "waiting": "…",
@@ -16,12 +16,7 @@ ASCII_SIGNS = {
     "finished": "+", "stopped": "=", "failed": "x", "interrupted": "!",
     "pruned": "=", "planned": ".",
 }  # fmt: skip
-TITLES = {
-    "training": tr("training"), "evaluating": tr("evaluating"), "preparing": tr("preparing"),
-    "starting": tr("starting"), "waiting": tr("waiting"), "finished": tr("finished"),
-    "stopped": tr("stopped"), "failed": tr("failed"), "interrupted": tr("interrupted"),
-    "pruned": tr("pruned"), "planned": tr("planned"),
-}  # fmt: skip
+TITLES = {state: shown(state) for state in SIGNS}
 # Names of the theme's colours; a colour never carries a meaning by itself.
 STATE_COLORS = {
     "training": "$accent", "evaluating": "$accent", "preparing": "$accent", "starting": "$accent",

@@ -17,6 +17,7 @@ from workbench.runs.fields import whole
 from workbench.runs.history import History, StageRow
 from workbench.runs.watch import Runs, RunView
 from workbench.text import format_seconds, plural, safe_text
+from workbench.words import shown
 
 RECENT_EPOCHS = 3  # whose mean predicts the next ones
 
@@ -43,14 +44,7 @@ def describe_run(view: RunView) -> Text:
     if summary.random_weights:
         parts.append(tr("random weights"))
     if summary.best_val_accuracy is not None:
-        parts.append(
-            tr(
-                "validation ({mark}) {accuracy:.4f}{note}",
-                mark=VALIDATION,
-                accuracy=summary.best_val_accuracy,
-                note=_best_epoch_note(view),
-            )
-        )
+        parts.append(_validation(view, summary.best_val_accuracy))
     if summary.test_accuracy is not None:
         parts.append(tr("test {accuracy:.4f}", accuracy=summary.test_accuracy))
     text = Text(", ".join(parts))
@@ -66,12 +60,16 @@ def describe_run(view: RunView) -> Text:
     return text
 
 
-def _best_epoch_note(view: RunView) -> str:
-    """Return the epoch of a running run's accuracy: others may have a higher one."""
+def _validation(view: RunView, accuracy: float) -> str:
+    """Return the accuracy; of a running run with its epoch, since others may have a higher one."""
     if not view.running:
-        return ""
-    monitor = safe_text(view.table("training").get("monitor", "val_loss"), 20)
-    return tr(" at the best {monitor} so far", monitor=monitor)
+        return tr("validation ({mark}) {accuracy:.4f}", mark=VALIDATION, accuracy=accuracy)
+    return tr(
+        "validation ({mark}) {accuracy:.4f} at the best {monitor} so far",
+        mark=VALIDATION,
+        accuracy=accuracy,
+        monitor=shown(safe_text(view.table("training").get("monitor", "val_loss"), 20)),
+    )
 
 
 def empty_table_text(wanted: str, trash: bool) -> Text:

@@ -127,7 +127,7 @@ def find_run(workspace: Workspace, name: str) -> RunFolder:
             name=safe_text(repr(name)),
             runs=safe_text(workspace.runs),
         ),
-        suggest_names(name, by_name) or "See: workbench runs",
+        suggest_names(name, by_name) or tr("See: workbench runs"),
     )
 
 

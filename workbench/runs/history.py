@@ -39,6 +39,7 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.text import safe_text
+from workbench.words import shown
 
 PHASES = {
     "launched": "starting",
@@ -271,18 +272,17 @@ def describe_early_end(history: History) -> str:
     done = max((row.epoch for row in history.epochs if row.stage == stage.index), default=0)
     if not done:
         return tr(
-            "{out_of_time} before the first epoch of stage {index}",
-            out_of_time=OUT_OF_TIME,
+            "out of time before the first epoch of stage {index}",
             index=stage.index + 1,
         )
-    where = f"stage {stage.index + 1}, " if len(history.stages) > 1 else ""
-    return tr(
-        "{out_of_time} after {where}epoch {done} of {epochs}",
-        out_of_time=OUT_OF_TIME,
-        where=where,
-        done=done,
-        epochs=stage.epochs,
-    )
+    if len(history.stages) > 1:
+        return tr(
+            "out of time after stage {index}, epoch {done} of {epochs}",
+            index=stage.index + 1,
+            done=done,
+            epochs=stage.epochs,
+        )
+    return tr("out of time after epoch {done} of {epochs}", done=done, epochs=stage.epochs)
 
 
 def describe_kept(event: StageFinished) -> str:
@@ -302,7 +302,7 @@ def describe_cross_validation(event: CrossValidated | None) -> str:
     return tr(
         "{solver} regression, regularization {value:.2g}, accuracy {accuracy:.3f} +- {error:.3f} "
         "in cross-validation",
-        solver=safe_text(event.solver, 20),
+        solver=shown(safe_text(event.solver, 20)),
         value=chosen.value,
         accuracy=chosen.accuracy,
         error=chosen.error or 0.0,

@@ -37,6 +37,7 @@ from workbench.runs.queue import NotWritable, draw_ticket
 from workbench.runs.slurm_queue import JobState, find_job, job_state
 from workbench.runs.slurm_state import describe_pending, log_path
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 POLL_SECONDS = 0.2  # between two polls of a run that is followed
 _STOP = "stop"
@@ -105,7 +106,7 @@ def _disk_errors(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = safe_text(error.strerror or error)
+        reason = safe_text(reason_of(error))
         raise NotWritable(
             tr(
                 "{folder_name} cannot be started, for {folder_path} cannot be written: {reason}.",

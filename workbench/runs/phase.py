@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from workbench.messages import tr
+from workbench.runs.events import WAITING_PHASE
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,11 @@ class RunState:
     @property
     def detail(self) -> str:
         """Both in one line: "killed or crashed at 03:12; resume continues at epoch 5"."""
-        return "; resume ".join(part for part in (self.description, self.resume) if part)
+        if not (self.description and self.resume):
+            return self.description or self.resume
+        return tr(
+            "{description}; resume {resume}", description=self.description, resume=self.resume
+        )
 
 
 def describe_time(moment: float | None, now: float) -> str:
@@ -46,3 +51,10 @@ def describe_time(moment: float | None, now: float) -> str:
         if time.date() == today
         else tr("on {time:%Y-%m-%d} at {time:%H:%M}", time=time)
     )
+
+
+def describe_work(phase: str) -> str:
+    """Return a phase of `preparing` as people read it, "wait for RUN" with its run."""
+    if phase.startswith(WAITING_PHASE):
+        return tr("wait for {what}", what=phase.removeprefix(WAITING_PHASE))
+    return phase

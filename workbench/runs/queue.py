@@ -37,6 +37,7 @@ from workbench.runs.events import WAITING_PHASE
 from workbench.runs.folder import RunFolder
 from workbench.runs.lock import RunLocked, is_locked, take_lock
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 CPU = "CPU"  # the device of runs without a GPU
 TURN_SECONDS = 0.5  # between two polls of a run that waits
@@ -129,7 +130,7 @@ def draw_ticket(folder: RunFolder, queued: bool) -> None:
             tr(
                 "The queue of runs in {folder} cannot be written: {reason}.",
                 folder=safe_text(_folder()),
-                reason=safe_text(error.strerror or error),
+                reason=safe_text(reason_of(error)),
             ),
             tr("Make room, or name another folder for it: XDG_CACHE_HOME=DIR"),
         ) from None

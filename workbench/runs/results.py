@@ -17,6 +17,7 @@ from workbench.runs.fields import number, spec_table, text, whole
 from workbench.runs.history import History
 from workbench.runs.score import Score
 from workbench.text import format_shape, plural, safe_text
+from workbench.words import reason_of, shown
 
 OVERFITTING = 0.05  # training accuracy above validation accuracy, from which on it is mentioned
 LITTLE_LEFT = 0.99  # test accuracy from which on a higher strategy can gain hardly anything
@@ -102,7 +103,7 @@ def read_results(path: Path) -> Results:
             tr("There are no results yet."), tr("They are written when training has ended.")
         ) from None
     except OSError as error:
-        reason = safe_text(error.strerror or error)
+        reason = safe_text(reason_of(error))
         raise UserError(tr("The results cannot be read: {reason}.", reason=reason)) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(
@@ -175,19 +176,16 @@ def describe_reference(preset: str | None) -> str:
     reference = REFERENCE_ACCURACY.get(preset)
     if reference is None:
         return ""
-    base = " " + tr("with VGG16") if preset.removeprefix("book-").startswith(_ON_BASE) else ""
     parts = [tr("book {book:.3f}", book=reference.book)] if reference.book is not None else []
     parts += (
         [tr("readers {readers:.3f}", readers=reference.readers)]
         if reference.readers is not None
         else []
     )
-    return tr(
-        "{parts} on {reference_images}{base}",
-        parts=", ".join(parts),
-        reference_images=reference_images(preset),
-        base=base,
-    )
+    values = {"parts": ", ".join(parts), "images": reference_images(preset)}
+    if preset.removeprefix("book-").startswith(_ON_BASE):
+        return tr("{parts} on {images} with VGG16", **values)
+    return tr("{parts} on {images}", **values)
 
 
 def reference_images(preset: str) -> str:
@@ -201,7 +199,9 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
     The spec is given as its TOML tables, unchecked.
     """
     strategy = text(spec_table(spec, "model").get("strategy"))
-    reached = tr("{split} accuracy {accuracy:.3f}", split=results.split, accuracy=results.accuracy)
+    reached = tr(
+        "{split} accuracy {accuracy:.3f}", split=shown(results.split), accuracy=results.accuracy
+    )
     images = history.images.get("train")
     few = f"{plural(images, 'training image')}" if images else tr("so few images")
     if spec_table(spec, "base").get("weights") == RANDOM:

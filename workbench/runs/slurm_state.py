@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from workbench.messages import tr
-from workbench.runs.events import WAITING_PHASE
 from workbench.runs.history import History
 from workbench.runs.phase import RunState, describe_time
 from workbench.runs.process import last_lines
@@ -73,7 +72,8 @@ def describe_pending(job: JobState, now: float) -> str:
     expected = describe_time(job.start, now) if job.start and job.start > now else ""
     parts = [job.reason, tr("expected {when}", when=expected) if expected else ""]
     why = ", ".join(part for part in parts if part)
-    return f"{WAITING_PHASE}SLURM job {job.id}" + (f": {why}" if why else "")
+    text = tr("wait for SLURM job {id}", id=job.id)
+    return f"{text}: {why}" if why else text
 
 
 def describe_end_of_job(job: JobState) -> str:

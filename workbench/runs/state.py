@@ -23,10 +23,11 @@ from workbench.runs.lock import (
     on_another_host,
     this_observer,
 )
-from workbench.runs.phase import RunState, describe_time
+from workbench.runs.phase import RunState, describe_time, describe_work
 from workbench.runs.slurm_queue import JobState, find_job, job_state
 from workbench.runs.slurm_state import state_by_job
 from workbench.text import format_seconds, safe_text
+from workbench.words import reason_of, shown
 
 ENDED = ("finished", "stopped", "pruned", "failed")
 UNKNOWN = "?"
@@ -67,7 +68,8 @@ def describe_interruption(history: History, now: float, here: Observer | None = 
     if not worker.boot_id:
         return _join(tr("killed, or the machine went down"), time, position)
     if worker.boot_id != here.boot_id:
-        return _join(tr("the machine was restarted; the last sign of life was"), time, position)
+        restarted = tr("the machine was restarted; the last sign of life was {time}", time=time)
+        return _join(restarted.rstrip(), "", position)
     return _join(tr("killed or crashed"), time, position) + _describe_memory(history.machine)
 
 
@@ -120,7 +122,7 @@ def describe_position(history: History) -> str:
     if position:
         return _describe_epoch(history, position.stage, position.epoch)
     if history.work:
-        return f"{history.phase} ({safe_text(history.work.phase)})"
+        return f"{shown(history.phase)} ({safe_text(describe_work(history.work.phase))})"
     if history.epochs:
         last = history.epochs[-1]
         return _describe_epoch(history, last.stage, last.epoch, after=True)
@@ -155,7 +157,11 @@ def _count_epoch(epoch: int, total: int) -> str:
 
 
 def _join(what: str, time: str, position: str) -> str:
-    return " ".join(part for part in (what, time) if part) + (f", {position}" if position else "")
+    if time and position:
+        return tr("{what} {time}, {position}", what=what, time=time, position=position)
+    if time:
+        return tr("{what} {time}", what=what, time=time)
+    return tr("{what}, {position}", what=what, position=position) if position else what
 
 
 @dataclass(frozen=True)
@@ -285,7 +291,7 @@ def summarize(
         state = RunState(
             "interrupted",
             False,
-            tr("cannot be read: {strerror}", strerror=safe_text(error.strerror)),
+            tr("cannot be read: {strerror}", strerror=safe_text(reason_of(error))),
         )
     return make_summary(folder, spec, history, state)
 
@@ -342,7 +348,7 @@ def _describe_progress(history: History) -> str:
         return _count_epoch(progress.epoch, total)
     if history.work:
         work = history.work
-        phase = safe_text(work.phase)
+        phase = safe_text(describe_work(work.phase))
         if not work.total:
             return phase
         return tr("{phase}, {done:,} of {total:,}", phase=phase, done=work.done, total=work.total)

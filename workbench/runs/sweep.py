@@ -33,6 +33,7 @@ from workbench.runs.sweep_record import (
     write_record,
 )
 from workbench.text import safe_text
+from workbench.words import reason_of, shown
 
 MEDIAN = "median"  # the rule that stops hopeless runs, see `analysis.median_rule`
 PRESET = "preset"  # what a ladder varies
@@ -315,8 +316,8 @@ def not_written(workspace: Workspace, kind: str, error: OSError) -> UserError:
     return UserError(
         tr(
             "The {kind} cannot be written in {runs}: {reason}.",
-            kind=kind,
+            kind=shown(kind),
             runs=safe_text(workspace.runs),
-            reason=safe_text(error.strerror or error),
+            reason=safe_text(reason_of(error)),
         )
     )

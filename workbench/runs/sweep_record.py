@@ -21,6 +21,7 @@ from workbench.paths import Workspace
 from workbench.runs.folder import MAX_STEM_LENGTH, NAME_PATTERN, safe_stem
 from workbench.runs.lock import hold_lock
 from workbench.text import plural, safe_text
+from workbench.words import shown
 
 LADDER, SWEEP, TUNE = "ladder", "sweep", "tune"
 KINDS = (LADDER, SWEEP, TUNE)
@@ -79,7 +80,7 @@ def find_record(workspace: Workspace, name: str, *kinds: str) -> SweepRecord:
     raise UserError(
         tr(
             "There is no {kind} {name} in {runs}.",
-            kind=kind,
+            kind=shown(kind),
             name=safe_text(repr(name)),
             runs=safe_text(workspace.runs),
         ),
@@ -175,7 +176,7 @@ def _reserve(workspace: Workspace, kind: str, name: str | None, data: str) -> Sw
         if taken or not _create(record_path(workspace, record)):
             kind = taken.kind if taken else kind
             raise UserError(
-                tr("There is a {kind} {name} already.", kind=kind, name=name),
+                tr("There is a {kind} {name} already.", kind=shown(kind), name=name),
                 tr(
                     "Its table: workbench {command} {name}",
                     command=LADDER if kind == LADDER else SWEEP,
@@ -200,7 +201,7 @@ def _check_name(kind: str, name: str) -> None:
                 "digits, dots, dashes and underscores, beginning with a letter or "
                 "digit.",
                 name=safe_text(repr(name)),
-                kind=kind,
+                kind=shown(kind),
             )
         )
 

@@ -12,6 +12,7 @@ from workbench.runs.folder import RunFolder, check_name, suggest_names
 from workbench.runs.lock import RunLocked, take_lock
 from workbench.runs.state import ENDED, summarize
 from workbench.text import safe_text
+from workbench.words import shown
 
 _STAMP = "%Y%m%d-%H%M%S"
 _TRASHED = re.compile(r"(?P<name>.+)\.(?P<moment>\d{8}-\d{6})(~(?P<number>\d{1,9}))?")
@@ -48,7 +49,7 @@ def move_to_trash(workspace: Workspace, folder: RunFolder) -> RunFolder:
     """
     state = summarize(folder).state
     if state.phase not in (*ENDED, "interrupted"):
-        raise _running_error(folder, tr("it is {phase}", phase=state.phase))
+        raise _running_error(folder, tr("it is {phase}", phase=shown(state.phase)))
     try:
         descriptor = take_lock(folder.lock_path)
     except RunLocked:  # by a worker that is about to start or to end

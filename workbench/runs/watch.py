@@ -18,6 +18,7 @@ from workbench.runs.slurm_queue import job_state
 from workbench.runs.state import ENDED, RunState, RunSummary, make_summary, run_state
 from workbench.runs.view_cache import ReadRun, Stamps, ViewCache, stamp_of
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 POLL_BYTES = 32 << 20  # of a log at most in one poll (0.1 s), so that other runs get their turn
 RUNNING = ("starting", "waiting", "preparing", "training", "evaluating")
@@ -118,7 +119,7 @@ class RunWatch:
                 self.folder, self.spec, self.history, locked, job=job, here=self.here
             )
         except OSError as error:
-            reason = tr("cannot be read: {strerror}", strerror=safe_text(error.strerror))
+            reason = tr("cannot be read: {strerror}", strerror=safe_text(reason_of(error)))
             self.state = RunState("interrupted", False, reason)
         annotated = self._annotations.poll()
         return annotated or self.history is not before[0] or self.state != before[1]

@@ -89,7 +89,7 @@ class FeatureMapScreen(RunScreen, JobPart):
 
     def heading(self) -> Text:
         """Return the run's name and how many images there are."""
-        text = Text.assemble((safe_text(self.run, 40), "bold"), "  " + tr("map"))
+        text = Text.assemble((safe_text(self.run, 40), "bold"), "  " + tr("Map").lower())
         if self._report:
             images = plural(len(self._report.predictions.paths), "image")
             text.append(tr("   {images} by their features", images=images), "dim")

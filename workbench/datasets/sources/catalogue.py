@@ -85,7 +85,9 @@ _DIGIT_NAMES = tuple("0123456789")
 
 def _fashion(name: str, size: int, md5: str) -> RemoteFile:
     """Return a file of Fashion-MNIST: Keras's copies have the sizes of the authors' own files."""
-    publisher = "its authors (github.com/zalandoresearch/fashion-mnist, README)"
+    publisher = tr(
+        "its authors ({place})", place="github.com/zalandoresearch/fashion-mnist, README"
+    )
     return RemoteFile(f"{_KERAS}/{name}-ubyte.gz", size, f"md5:{md5}", publisher)
 
 
@@ -143,7 +145,7 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
                 "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
                 170_052_171,
                 "md5:c32a1d4ab5d03f1284b67883e8d87530",
-                "its authors (www.cs.toronto.edu/~kriz/cifar.html)",
+                tr("its authors ({place})", place="www.cs.toronto.edu/~kriz/cifar.html"),
             ),
         ),
         build=conversions.convert_cifar,
@@ -161,7 +163,10 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
                 "3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip",
                 824_887_076,
                 "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
-                "the GoMLX project (gomlx/gomlx, examples/dogsvscats); Microsoft gives none",
+                tr(
+                    "the GoMLX project ({place}); Microsoft gives none",
+                    place="gomlx/gomlx, examples/dogsvscats",
+                ),
             ),
         ),
         build=conversions.unpack_archive,

@@ -18,6 +18,7 @@ from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
+from workbench.words import reason_of
 
 ACCEPTED = tr(
     "The workbench reads\n"
@@ -180,7 +181,7 @@ def list_folder(path: Path, walk: Walk, prefix: str = "") -> Folder:
     try:
         entries = walk.entries(path)
     except OSError as error:
-        reason = safe_text(error.strerror or error)
+        reason = safe_text(reason_of(error))
         raise UserError(
             tr("The folder {path} cannot be read: {reason}.", path=safe_text(path), reason=reason)
         ) from error

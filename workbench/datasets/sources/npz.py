@@ -20,6 +20,7 @@ from workbench.datasets.sources.source import Item, Source, SourceImages
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.text import safe_text
+from workbench.words import reason_of
 
 _PARTS = ("train", "test")
 _KEYS = tuple(f"{axis}_{part}" for part in _PARTS for axis in "xy")
@@ -300,7 +301,7 @@ def _readable(path: Path) -> Iterator[None]:
             tr("{path} needs more memory than there is.", path=safe_text(path))
         ) from error
     except OSError as error:
-        raise _wrong(path, safe_text(error.strerror or error)) from error
+        raise _wrong(path, safe_text(reason_of(error))) from error
     except Exception as error:  # readers of zip, numbers and headers raise a dozen kinds
         raise _wrong(path, tr("it is damaged")) from error
 

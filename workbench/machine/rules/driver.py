@@ -158,8 +158,8 @@ def _lost(container: Container) -> Finding:
     return Finding(
         "container-lost-gpu",
         what=tr(
-            "This container{of_kind} has lost its GPU (NVML: unknown error, 999).",
-            of_kind=_of_kind(container),
+            "{container} has lost its GPU (NVML: unknown error, 999).",
+            container=_this(container),
         ),
         why=tr(
             "It had one when it started; a change on the host took it away. "
@@ -189,9 +189,12 @@ def _unknown(nvml: Nvml) -> Finding:
 
 def _container_without_gpu(container: Container, system: System) -> Finding:
     if container.gpu_device:
-        what = tr("has the GPU's device, but not the driver's libraries")
+        what = tr(
+            "{container} has the GPU's device, but not the driver's libraries.",
+            container=_this(container),
+        )
     else:
-        what = tr("was started without a GPU")
+        what = tr("{container} was started without a GPU.", container=_this(container))
     count = system.nvidia_cards
     seen = (
         tr("; {gpus_are} visible in it", gpus_are=plural(count, "GPU is", "GPUs are"))
@@ -201,7 +204,7 @@ def _container_without_gpu(container: Container, system: System) -> Finding:
     through = " " + tr("with its driver in Windows") if system.virtual == "wsl2" else ""
     return Finding(
         "container-without-gpu",
-        what=tr("This container{of_kind} {what}.", of_kind=_of_kind(container), what=what),
+        what=what,
         why=tr(
             "Training uses the CPU. That matters only if the host has an NVIDIA "
             "GPU{through}{seen}.",
@@ -214,8 +217,10 @@ def _container_without_gpu(container: Container, system: System) -> Finding:
     )
 
 
-def _of_kind(container: Container) -> str:
-    return f" ({quote(container.kind, 30)})" if container.kind not in ("", "container") else ""
+def _this(container: Container) -> str:
+    if container.kind in ("", "container"):
+        return tr("This container")
+    return tr("This container ({kind})", kind=quote(container.kind, 30))
 
 
 def _no_driver(nvml: Nvml, system: System) -> Finding:

@@ -86,7 +86,7 @@ def cudnn_old(facts: Facts) -> Findings:
         + (tr(" It comes from a folder in LD_LIBRARY_PATH.") if misled else ""),
         remedy=WITHOUT_PATH if misled else tr("pip install -U '{cudnn}>=9.3,<10'", cudnn=CUDNN),
         explains=STEP_SYMPTOMS,
-        short=f"cuDNN {quote(loaded)} is too old".replace("  ", " "),
+        short=tr("cuDNN {loaded} is too old", loaded=quote(loaded)).replace("  ", " "),
     )
 
 

@@ -109,11 +109,16 @@ def _finished(view: RunView, color: str) -> Text:
     if early := view.summary.state.description:
         text.append(f"{early[:1].upper()}{early[1:]}. ")
     text.append(tr("Accuracy {accuracy:.3f}", accuracy=evaluation.accuracy), style="bold")
-    details = ""
+    images = count_images(evaluation.images, evaluation.split)
+    details = tr(" on {images}.", images=images)
     if evaluation.interval:
         low, high = evaluation.interval
-        details += " " + tr("({low:.3f} to {high:.3f} with 95 % confidence)", low=low, high=high)
-    details += " " + tr("on {images}.", images=count_images(evaluation.images, evaluation.split))
+        details = tr(
+            " ({low:.3f} to {high:.3f} with 95 % confidence) on {images}.",
+            low=low,
+            high=high,
+            images=images,
+        )
     for name in monitored_scores(view.history):
         if score := evaluation.scores.get(name):
             details += f" {TITLES[name][:1].upper()}{TITLES[name][1:]} {score.value:.3f}."

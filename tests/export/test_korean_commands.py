@@ -1,0 +1,53 @@
+"""Commands in Korean, each in a process of its own: a language is chosen once per process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from page_reader import Page
+from recorded_run import recorded_run
+
+from workbench.paths import Workspace
+
+
+def in_korean(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "workbench", "--lang", "ko", *words]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_the_report_follows_the_language(workspace: Workspace, tmp_path: Path) -> None:
+    recorded_run(workspace)
+    page = tmp_path / "page.html"
+    done = in_korean("--workspace", str(workspace.root), "report", "pets-1", "--out", str(page))
+    assert done.returncode == 0, done.stderr
+    found = Page(page.read_text("utf-8"))
+    assert found.elements[0] == ("html", {"lang": "ko"})
+    titles = ("결과", "곡선", "층", "혼동", "최악의 오류", "데이터", "기록", "머신과 버전", "명세")
+    assert [word in found.text for word in titles] == [True] * len(titles)
+    for words in (
+        "pets에서 convnet: 끝남",
+        "테스트 정확도",
+        "0.1000~0.9000",
+        "dog로 예측, 확률 75%",
+    ):
+        assert words in found.text, words
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("bogus",), "오류: 그런 명령이 없습니다: 'bogus'."),
+        (("runs", "--limit", "0"), "오류: '--limit'의 값이 잘못되었습니다: 받은 값은 0"),
+    ],
+)
+def test_usage_errors_are_translated(words: tuple[str, ...], expected: str) -> None:
+    done = in_korean(*words)
+    assert done.returncode == 2
+    assert expected in done.stderr
+
+
+def test_label_fixes_find_their_run(workspace: Workspace) -> None:
+    recorded_run(workspace)
+    done = in_korean("--workspace", str(workspace.root), "relabel", "pets-1", "--list")
+    assert f"{workspace.root}/pets" in done.stderr  # never prepared here: its spec was read
