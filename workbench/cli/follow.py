@@ -16,6 +16,7 @@ from workbench.cli.notify import notify_end, terminal_titles
 from workbench.cli.output import echo, evaluation_report, progress_bar
 from workbench.errors import UserError
 from workbench.experiment.metrics import METRICS as METRIC_TITLES
+from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.event_log import event_line
@@ -50,6 +51,7 @@ from workbench.runs.lock import is_locked
 from workbench.runs.slurm import read_job, resume_arguments
 from workbench.runs.slurm_state import log_path
 from workbench.runs.state import half_batch, hint_with_command, summarize
+from workbench.runs.work_titles import work_title
 from workbench.settings import read_settings
 from workbench.text import format_seconds, pad_cells, plural, safe_lines, safe_text
 
@@ -300,8 +302,8 @@ class EventPrinter:
     def _work(self, work: Work) -> None:
         if work.is_waiting and work.phase != self.waiting_for:
             self.waiting_for = work.phase
-            self.line(f"queue  {work.phase}")
-        self.bar(safe_text(work.phase, 40), work.done, work.total)
+            self.line(tr("queue  {phase}", phase=work_title(work.phase)))
+        self.bar(safe_text(work_title(work.phase), 40), work.done, work.total)
 
     def _data_ready(self, event: DataReady) -> None:
         images = ", ".join(f"{count:,} {split}" for split, count in event.images.items() if count)
@@ -334,7 +336,7 @@ class EventPrinter:
         self.line(
             tr(
                 "stage  {event}: {parameters} parameters, {how}, {device}{event_2}",
-                event=event.name,
+                event=stage_title(event.name),
                 parameters=_grouped(event.parameters),
                 how=how,
                 device=event.device,

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workbench.experiment.sections import SplitSpec
-from workbench.text import plural
+from workbench.messages import tr
+from workbench.text import plural, safe_text
 
 SPLITS = ("train", "validation", "test")
+_SPLIT_TITLES = {"train": tr("train"), "validation": tr("validation"), "test": tr("test")}
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ def count_images(count: int, split: str) -> str:
     if split == "train":
         return plural(count, "train image")
     return plural(count, "test image") if split == "test" else plural(count, "validation image")
+
+
+def split_title(split: str) -> str:
+    """Return the name of a split in the language of the reader; another one stays as it is."""
+    return _SPLIT_TITLES.get(split, safe_text(split, 12))
 
 
 def expected_images(facts: DataFacts, split: SplitSpec) -> dict[str, int]:

@@ -60,16 +60,25 @@ class SplitSpec(Section):
     def _one_kind(self) -> Self:
         if self.counts and any(isinstance(p, float) and p > 0 for p in self.parts):
             raise ValueError(
-                f"parts are all fractions (0.7) or all images per class (1000), not both: "
-                f"{list(self.parts)}"
+                tr(
+                    "parts are all fractions (0.7) or all images per class (1000), not both: "
+                    "{parts}",
+                    parts=list(self.parts),
+                )
             )
         if not self.counts and math.fsum(self.parts) > 1 + 1e-9:
             raise ValueError(
-                f"fractions add up to at most 1; train {self.train:g} + validation "
-                f"{self.validation:g} + test {self.test:g} make {math.fsum(self.parts):g}"
+                tr(
+                    "fractions add up to at most 1; train {train:g} + validation "
+                    "{validation:g} + test {test:g} make {total:g}",
+                    train=self.train,
+                    validation=self.validation,
+                    test=self.test,
+                    total=math.fsum(self.parts),
+                )
             )
         if not self.train:
-            raise ValueError("the training part must hold images; train is 0")
+            raise ValueError(tr("the training part must hold images; train is 0"))
         return self
 
 

@@ -16,6 +16,7 @@ from workbench.datasets.image_files import ImageError
 from workbench.downloads.disk import disk_errors
 from workbench.experiment.facts import SPLITS
 from workbench.experiment.metrics import METRICS, VALIDATION
+from workbench.experiment.stage_titles import stage_title
 from workbench.export.curves import curve_figure
 from workbench.export.run_data import RunData, RunImages, class_table, day, moment, read_run_data
 from workbench.export.target import check_free
@@ -203,7 +204,7 @@ def _stages(data: RunData) -> list[Values]:
         stages.append(
             {
                 "number": index + 1,
-                "name": stage.name,
+                "name": stage_title(stage.name),
                 "about": _stage(data, stage),
                 "blocks": [_layer(group.combined, group.verdict) for group in groups],
                 "layers": every if len(layers) > len(groups) else [],

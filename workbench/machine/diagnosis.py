@@ -124,6 +124,20 @@ def _gpu_names(facts: Facts) -> str:
     return tr(" and ").join(name if n == 1 else f"{n} x {name}" for name, n in names.items())
 
 
+# What the labels of the facts are called; they are keys of the JSON output as well.
+_ROW_TITLES = {
+    "cpu": tr("cpu"), "gpu": tr("gpu"), "driver": tr("driver"), "framework": tr("framework"),
+    "tried": tr("tried"), "auto": tr("auto"), "speed": tr("speed"), "images": tr("images"),
+    "disk": tr("disk"), "weights": tr("weights"), "session": tr("session"),
+    "terminal": tr("terminal"),
+}  # fmt: skip
+
+
+def row_title(label: str) -> str:
+    """Return the label of a row in the language of the reader."""
+    return _ROW_TITLES.get(label, label)
+
+
 def rows(facts: Facts, benchmarks: Mapping[str, BenchmarkResult]) -> list[Row]:
     """Return label and text of each line; what is not known is left out.
 
@@ -182,7 +196,7 @@ def format_gpu(gpu: Gpu) -> str:
     )
     parts = [safe_text(gpu.name, 40), used]
     if gpu.utilization is not None:
-        parts.append(f"{gpu.utilization} % busy")
+        parts.append(tr("{percent} % busy", percent=gpu.utilization))
     if gpu.temperature is not None:
         parts.append(f"{gpu.temperature} °C")
     return ", ".join(parts)
@@ -207,7 +221,7 @@ def _cpu(system: System) -> str:
 
 def _gpus(nvml: Nvml | None) -> list[Row]:
     if nvml is None or not nvml.gpus:
-        return [("gpu", "none")]
+        return [("gpu", tr("none"))]
     found = [(tr("gpu {index}", index=gpu.index), format_gpu(gpu)) for gpu in nvml.gpus]
     cuda = (
         tr(", CUDA up to {cuda}.{cuda_2}", cuda=nvml.cuda[0], cuda_2=nvml.cuda[1])

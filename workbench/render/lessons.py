@@ -10,6 +10,7 @@ from workbench.messages import tr
 from workbench.render.canvas import Series
 from workbench.render.marks import bar
 from workbench.render.plot import PlotOptions, plot
+from workbench.runs.work_titles import work_title
 from workbench.text import (
     cell_width,
     fill_cells,
@@ -80,7 +81,7 @@ def format_lesson(
     elif now is None:
         parts.append(Text(tr("Not run here yet: enter runs it.")))
         if lesson.needs_base:
-            parts.append(Text(tr("It needs ImageNet weights of the base; w names a file of them.")))
+            parts.append(Text(tr("It needs ImageNet weights of the base; W names a file of them.")))
     return Text("\n").join(parts)
 
 
@@ -105,7 +106,7 @@ def format_lesson_progress(on: str, phase: str, done: int, total: int, utf8: boo
     """
     text = Text.assemble(
         (tr("Running"), "bold"),
-        tr(" on {on}; x stops it.\n{phase}", on=on, phase=safe_text(phase, 40)),
+        tr(" on {on}; x stops it.\n{phase}", on=on, phase=safe_text(work_title(phase), 40)),
     )
     if total:
         text.append(
@@ -128,7 +129,10 @@ def format_notice(words: str, width: int, color: str) -> Text:
 def describe_setting(data: str, seeds: Sequence[int]) -> str:
     """Return images and seeds: "digits, seeds 1, 2, 3"."""
     numbers = ", ".join(map(str, seeds))
-    return f"{safe_text(data, DATA_WIDTH)}, {'seed' if len(seeds) == 1 else 'seeds'} {numbers}"
+    data = safe_text(data, DATA_WIDTH)
+    if len(seeds) == 1:
+        return tr("{data}, seed {seed}", data=data, seed=numbers)
+    return tr("{data}, seeds {seeds}", data=data, seeds=numbers)
 
 
 def measured_on(results: LessonResults) -> str:
@@ -146,7 +150,7 @@ def table_text(results: LessonResults, width: int) -> str:
     """Return all variants side by side; if too wide, in two tables."""
     made = lesson_table(results)
     whole = table(made.headers, made.rows, made.right)
-    if max(map(len, whole.splitlines())) <= width:
+    if max(map(cell_width, whole.splitlines())) <= width:
         return whole
     half = len(made.headers) // 2 + 1
     parts = ((0, *range(1, half)), (0, *range(half, len(made.headers))))
@@ -192,11 +196,12 @@ def conclusion_text(results: LessonResults, width: int) -> Text:
     """Return whether the effect was seen and on what data, then the conclusion."""
     conclusion = conclude(results)
     seen = tr("Seen here.") if conclusion.seen else tr("Not seen here.")
-    on = f"{seen} On {describe_setting(results.data, results.seeds)}:"
+    setting = describe_setting(results.data, results.seeds)
+    on = tr("{seen} On {setting}:", seen=seen, setting=setting)
     lines = [_filled(on, width)]
     lines += [_filled(safe_text(line, 1000), width) for line in conclusion.lines]
     text = Text("\n".join(lines))
-    text.stylize("bold", 0, len(seen))
+    text.highlight_words([seen], "bold")
     return text
 
 

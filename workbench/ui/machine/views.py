@@ -18,11 +18,12 @@ from textual.worker import get_current_worker
 from workbench.app.jobs import CheckState
 from workbench.machine import live
 from workbench.machine.check import MachineReport
-from workbench.machine.diagnosis import format_gpu, rows
+from workbench.machine.diagnosis import format_gpu, row_title, rows
 from workbench.machine.facts import Gpu
 from workbench.machine.finding import Finding
 from workbench.messages import tr
 from workbench.render.marks import bar
+from workbench.runs.work_titles import work_title
 from workbench.text import format_gib, format_seconds, pad_cells, plural, safe_lines, safe_text
 
 PROCESSES = 3  # shown for each GPU; of more only their number
@@ -36,6 +37,7 @@ STYLES = {
     "warning": ("!", "!", "warning"),
     "note": ("·", "-", "secondary"),
 }
+STATE_TITLES = {"usable": tr("usable"), "degraded": tr("degraded"), "broken": tr("broken")}
 CLOSE_SECONDS = 0.5  # at most, until polling ends after `stop_polling`
 
 
@@ -63,18 +65,20 @@ def format_verdict(state: CheckState, styles: TextStyle) -> Text:
     """Return the result of the last check, or the phase of a running one."""
     text = Text()
     if state.error:
-        text.append(f"failed {styles.symbol('broken')}  ", f"bold {styles.style('broken')}")
+        text.append(f"{tr('failed')} {styles.symbol('broken')}  ", f"bold {styles.style('broken')}")
         text.append(tr("The check ended early: {error}\nr tries again.", error=state.error))
         text.append("\n\n" if state.report else "")
     if state.report:
         diagnosis = state.report.diagnosis
         text.append(
-            f"{diagnosis.state} {styles.symbol(diagnosis.state)}  ",
+            f"{STATE_TITLES[diagnosis.state]} {styles.symbol(diagnosis.state)}  ",
             f"bold {styles.style(diagnosis.state)}",
         )
         text.append(diagnosis.verdict, "bold")
     elif state.busy:
-        text.append(f"checking ...  {safe_text(state.phase, 50)}\n\n")
+        text.append(
+            tr("checking ...  {phase}", phase=safe_text(work_title(state.phase), 50)) + "\n\n"
+        )
         text.append(
             tr("Each probe runs in its own process; the longest is the trial step, which\n")
         )
@@ -109,7 +113,7 @@ def facts_table(report: MachineReport) -> Table:
     """Return the facts about the machine, one a row; long texts wrap."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     for label, text in rows(report.facts, report.benchmarks):
-        grid.add_row(Text(label, "dim"), Text(text))
+        grid.add_row(Text(row_title(label), "dim"), Text(text))
     return grid
 
 

@@ -13,6 +13,7 @@ from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from workbench.app.run_files import Box, error_pictures
+from workbench.experiment.facts import split_title
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.layers import labelled_line
@@ -229,7 +230,7 @@ def summary_lines(
         warning: colour of the caveats.
     """
     low, high = results.interval
-    first = labelled_line(results.split, f"{results.accuracy:.4f}", "bold")
+    first = labelled_line(split_title(results.split), f"{results.accuracy:.4f}", "bold")
     first.append(tr("  ({low:.4f} to {high:.4f} with 95 % confidence)  ", low=low, high=high))
     lines = [first.append(tr("{images:,} images", images=results.images), "dim")]
     if results.scores:
