@@ -206,7 +206,12 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
     if stage.is_solved:
         how = tr("at once")
     lines = [
-        tr("stage {index}  {stage}: {how}", index=stage.index + 1, stage=stage_title(stage.name), how=how),
+        tr(
+            "stage {index}  {stage}: {how}",
+            index=stage.index + 1,
+            stage=stage_title(stage.name),
+            how=how,
+        ),
         "  "
         + tr(
             "trains   {trainable:,} of {parameters:,} parameters ({share:.0%})",

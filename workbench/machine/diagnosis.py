@@ -133,6 +133,14 @@ _ROW_TITLES = {
 }  # fmt: skip
 
 
+_PLACE_TITLES = {"runs": tr("runs"), "packs": tr("packs"), "cache": tr("cache")}
+
+
+def place_title(what: str) -> str:
+    """Return what a folder holds, in the language of the reader."""
+    return _PLACE_TITLES.get(what, what)
+
+
 def row_title(label: str) -> str:
     """Return the label of a row in the language of the reader."""
     return _ROW_TITLES.get(label, label)
@@ -283,7 +291,7 @@ def _disk(places: tuple[StorageFolder, ...]) -> str:
         by_free.setdefault(place.free, []).append(place)
     parts = []
     for free, group in by_free.items():
-        names = [place.what for place in group]
+        names = [place_title(place.what) for place in group]
         space = tr("unknown space") if free is None else tr("{free} free", free=format_bytes(free))
         parts.append(tr("{space} for {names}", space=space, names=", ".join(names)))
     return "; ".join(parts)

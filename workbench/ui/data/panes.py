@@ -19,7 +19,7 @@ from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS, DataFacts, expected_images, split_title
 from workbench.experiment.sections import SplitSpec
 from workbench.messages import tr
-from workbench.text import plural, safe_text
+from workbench.text import cut_cells, plural, safe_text
 from workbench.ui.base import WorkbenchScreen
 
 MAX_LINES = 2000  # the command lists them all
@@ -72,7 +72,7 @@ class FindingList(Vertical):
             color = variables.get(COLORS.get(finding.severity, "$foreground").removeprefix("$"), "")
             table.add_row(
                 Text(severity_title(finding.severity), style=color),
-                Text(safe_text(finding.message, room)),
+                Text(cut_cells(safe_text(finding.message, 400), room)),
             )
         table.display = bool(findings)
         count = plural(len(findings), "finding")

@@ -133,7 +133,13 @@ class ExplanationView(Vertical, JobPart):
         if total:
             self.show_message(
                 safe_text(
-                    tr("{phase}, step {done} of {total}", phase=work_title(phase), done=done, total=total), 60
+                    tr(
+                        "{phase}, step {done} of {total}",
+                        phase=work_title(phase),
+                        done=done,
+                        total=total,
+                    ),
+                    60,
                 )
             )
 

@@ -153,7 +153,11 @@ class SweepScreen(TrialsScreen):
         ]
         ended = next((one for one in found.seeds if one.detail and not one.measured), None)
         if ended:
-            lines.append(safe_text(f"{ended.run}: {TITLES.get(ended.state, ended.state)}: {ended.detail}", 300))
+            lines.append(
+                safe_text(
+                    f"{ended.run}: {TITLES.get(ended.state, ended.state)}: {ended.detail}", 300
+                )
+            )
         self.query_one("#detail", Static).update(Text("\n".join(lines)), layout=True)
 
     def runs_of(self, row: int) -> list[str]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 from rich.table import Table
 from rich.text import Text
@@ -38,6 +38,13 @@ STYLES = {
     "note": ("·", "-", "secondary"),
 }
 STATE_TITLES = {"usable": tr("usable"), "degraded": tr("degraded"), "broken": tr("broken")}
+# What NVML itself says, in English, where there is no GPU.
+NVML_ERRORS = {
+    "NVML Shared Library Not Found": tr("NVML Shared Library Not Found"),
+    "Driver Not Loaded": tr("Driver Not Loaded"),
+    "Driver/library version mismatch": tr("Driver/library version mismatch"),
+}
+FOLD: Literal["fold"] = "fold"  # of wide letters: by "ellipsis" Rich cuts a line that ends with a blank
 CLOSE_SECONDS = 0.5  # at most, until polling ends after `stop_polling`
 
 
@@ -94,10 +101,12 @@ def format_finding(finding: Finding, opened: bool, styles: TextStyle) -> Table:
     grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
     grid.add_column(width=1)
     grid.add_column(ratio=1)
-    grid.add_row(Text(styles.symbol(finding.severity), style), Text(finding.what, style))
-    grid.add_row("", Text(finding.why))
+    grid.add_row(
+        Text(styles.symbol(finding.severity), style), Text(finding.what, style, overflow=FOLD)
+    )
+    grid.add_row("", Text(finding.why, overflow=FOLD))
     if finding.remedy:
-        grid.add_row(Text(">", "bold"), Text(finding.remedy, "bold"))
+        grid.add_row(Text(">", "bold"), Text(finding.remedy, "bold", overflow=FOLD))
     if count := len(finding.consequences):
         mark = ("▾" if opened else "▸") if styles.utf8 else ("-" if opened else "+")
         grid.add_row(
@@ -105,7 +114,7 @@ def format_finding(finding: Finding, opened: bool, styles: TextStyle) -> Table:
             Text(tr("{consequences} (enter)", consequences=plural(count, "consequence")), "dim"),
         )
         for one in finding.consequences if opened else ():
-            grid.add_row("", Text(one.what))
+            grid.add_row("", Text(one.what, overflow=FOLD))
     return grid
 
 
@@ -113,7 +122,7 @@ def facts_table(report: MachineReport) -> Table:
     """Return the facts about the machine, one a row; long texts wrap."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     for label, text in rows(report.facts, report.benchmarks):
-        grid.add_row(Text(row_title(label), "dim"), Text(text))
+        grid.add_row(Text(row_title(label), "dim"), Text(text, overflow=FOLD))
     return grid
 
 
@@ -158,7 +167,11 @@ def format_gauges(sample: live.Gauges, column: bool, styles: TextStyle) -> Text:
     for gpu in sample.nvml.gpus:
         _gpu(text, gpu, column, styles)
     if not sample.nvml.gpus:
-        reason = f": {safe_text(sample.nvml.error, 60)}" if sample.nvml.error else ""
+        reason = (
+            f": {NVML_ERRORS.get(sample.nvml.error, safe_text(sample.nvml.error, 60))}"
+            if sample.nvml.error
+            else ""
+        )
         text.append(pad_cells("gpu", 9) + tr("none") + f"{reason}\n", "dim")
     if sample.silent > live.PATIENCE:
         silence = format_seconds(round(sample.silent))

@@ -280,7 +280,7 @@ def notice_line(notices: Sequence[Notice], now: float, width: int, style: str) -
     when = "" if newest.t is None else format_time_of_day(newest.t, now)
     more = " " + tr("(newest of {count})", count=len(notices)) if len(notices) > 1 else ""
     message = Text(safe_text(newest.message, 400), style=style)
-    message.truncate(max(width - LABEL - len(when) - 2 - len(more), 20), overflow="ellipsis")
+    message.truncate(max(width - LABEL - len(when) - 2 - cell_width(more), 20), overflow="ellipsis")
     return labelled(
         tr("notice"), Text.assemble((f"{when}  " if when else "", "dim"), message, (more, "dim"))
     )
