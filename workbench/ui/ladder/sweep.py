@@ -83,11 +83,14 @@ class SweepScreen(TrialsScreen):
     def table_columns(self) -> dict[str, int]:
         """Return titles and widths of the columns; the trial gets the spare cells."""
         columns, room = self._columns(), self.app.size.width
+        for name, width in columns.items():  # a title may be wide in another language
+            title = 0 if name == "trial" else self.column_title(name).cell_len + 1
+            columns[name] = max(width, title)
         spare = room - BORDERS - sum(columns.values())
         return {**columns, "trial": columns["trial"] + max(spare, 0)}
 
     def _columns(self) -> dict[str, int]:
-        return WIDE if self.app.size.width >= WIDE_COLUMNS else NARROW
+        return dict(WIDE if self.app.size.width >= WIDE_COLUMNS else NARROW)
 
     def column_title(self, name: str) -> Text:
         """Return the title of a column."""
