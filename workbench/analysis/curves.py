@@ -253,26 +253,24 @@ def _overfitting(curves: TrainingCurves) -> CurveAdvice | None:
     validation = curves.stage(curves.val_accuracy)[last]
     if training is None or validation is None or training - validation < OVERFIT_GAP:
         return None
-    strength = "strong" if training - validation >= STRONG_GAP else "mild"
-    more_variety = "" if curves.augmented else "augmentation, "
-    or_else = tr("fewer weights that train") if curves.pretrained else tr("a pretrained base")
-    return CurveAdvice(
-        "overfitting",
-        tr(
-            "{strength} overfitting since epoch {best}: training accuracy "
+    values = {"best": curves.first_epoch + best, "training": training, "validation": validation}
+    if training - validation >= STRONG_GAP:
+        sentence = tr(
+            "strong overfitting since epoch {best}: training accuracy "
             "{training:.3f}, validation {validation:.3f}.",
-            strength=strength,
-            best=curves.first_epoch + best,
-            training=training,
-            validation=validation,
-        ),
-        tr(
-            "{more_variety}more dropout{value} or {or_else}",
-            more_variety=more_variety,
-            value="," if more_variety else "",
-            or_else=or_else,
-        ),
-    )
+            **values,
+        )
+    else:
+        sentence = tr(
+            "mild overfitting since epoch {best}: training accuracy "
+            "{training:.3f}, validation {validation:.3f}.",
+            **values,
+        )
+    or_else = tr("fewer weights that train") if curves.pretrained else tr("a pretrained base")
+    step = tr("augmentation, more dropout, or {or_else}", or_else=or_else)
+    if curves.augmented:
+        step = tr("more dropout or {or_else}", or_else=or_else)
+    return CurveAdvice("overfitting", sentence, step)
 
 
 def _stalled(curves: TrainingCurves) -> CurveAdvice | None:

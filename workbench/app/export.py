@@ -235,7 +235,7 @@ def _scalars(workspace: Workspace, run: RunFolder, into: Path, progress: Progres
         raise UserError(result.error)
     if not result.epochs:
         raise UserError(tr("{run_name} has no finished epoch.", run_name=safe_text(run.name)))
-    return f"{safe_text(result.place, 1000)}\nSee: tensorboard --logdir with it."
+    return tr("{place}\nSee: tensorboard --logdir with it.", place=safe_text(result.place, 1000))
 
 
 EXPORT_ITEMS = (

@@ -36,7 +36,7 @@ _RECORD = ".sha256"  # beside a file without a published hash: that of its first
 _OTHER_HOME = tr("set KERAS_HOME to a folder elsewhere")
 _OWN_FILE = tr(
     "Or give another file: --weights FILE; in the app the option "
-    "base.weights, under Experiments the key w."
+    "base.weights, under Lessons the key W."
 )
 
 

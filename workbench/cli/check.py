@@ -85,7 +85,7 @@ def as_tree(report: "MachineReport") -> dict[str, Any]:
 
 def summary_lines(report: "MachineReport", graphics: "Graphics | None" = None) -> list[str]:
     """Return verdict, findings and machine, on one screen of 80 x 24 if findings are few."""
-    from workbench.machine.diagnosis import rows
+    from workbench.machine.diagnosis import row_title, rows
 
     lines = [*wrap_cells(report.diagnosis.verdict, WIDTH), ""]
     for finding in report.diagnosis.findings:
@@ -93,6 +93,7 @@ def summary_lines(report: "MachineReport", graphics: "Graphics | None" = None) -
     facts = rows(report.facts, report.benchmarks)
     if graphics is not None:
         facts.append((tr("pictures"), graphics.describe()))
+    facts = [(row_title(label), text) for label, text in facts]
     width = max(cell_width(label) for label, _ in facts)
     for label, text in facts:
         lines += _hanging(pad_cells(label, width) + "  ", text)

@@ -17,6 +17,7 @@ from workbench.cli.output import echo, evaluation_report, progress_bar
 from workbench.errors import UserError
 from workbench.experiment.facts import list_splits
 from workbench.experiment.metrics import METRICS as METRIC_TITLES
+from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.event_log import event_line
@@ -48,10 +49,10 @@ from workbench.runs.history import (
 )
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
-from workbench.runs.phase import describe_work
 from workbench.runs.slurm import read_job, resume_arguments
 from workbench.runs.slurm_state import log_path
 from workbench.runs.state import half_batch, hint_with_command, summarize
+from workbench.runs.work_titles import work_title
 from workbench.settings import read_settings
 from workbench.text import cell_width, format_seconds, pad_cells, plural, safe_lines, safe_text
 from workbench.words import shown
@@ -304,8 +305,8 @@ class EventPrinter:
     def _work(self, work: Work) -> None:
         if work.is_waiting and work.phase != self.waiting_for:
             self.waiting_for = work.phase
-            self.line(tr("queue  {phase}", phase=describe_work(work.phase)))
-        self.bar(safe_text(describe_work(work.phase), 40), work.done, work.total)
+            self.line(tr("queue  {phase}", phase=work_title(work.phase)))
+        self.bar(safe_text(work_title(work.phase), 40), work.done, work.total)
 
     def _data_ready(self, event: DataReady) -> None:
         labels = plural(len(event.labels), "label")
@@ -337,7 +338,7 @@ class EventPrinter:
         self.line(
             tr(
                 "stage  {event}: {parameters} parameters, {how}, {device}{event_2}",
-                event=event.name,
+                event=stage_title(event.name),
                 parameters=_grouped(event.parameters),
                 how=how,
                 device=event.device,

@@ -21,6 +21,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
+from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr, tr_kept
 from workbench.paths import Workspace
 from workbench.text import format_bytes, format_seconds, format_shape, plural, safe_text, table
@@ -206,7 +207,12 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
     if stage.is_solved:
         how = tr("at once")
     lines = [
-        tr("stage {index}  {stage}: {how}", index=stage.index + 1, stage=stage.name, how=how),
+        tr(
+            "stage {index}  {stage}: {how}",
+            index=stage.index + 1,
+            stage=stage_title(stage.name),
+            how=how,
+        ),
         "  "
         + tr(
             "trains   {trainable:,} of {parameters:,} parameters ({share:.0%})",
@@ -320,7 +326,7 @@ def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> Non
             tr(
                 "stage {number}  {started}, after epoch {epoch}{random}",
                 number=number + 1,
-                started=started.name,
+                started=stage_title(started.name),
                 epoch=event.epoch,
                 random=random,
             )

@@ -54,6 +54,14 @@ _ODD_IMAGES = {
 Group = Sequence[ScanRecord]
 
 
+_SEVERITY_TITLES = {"error": tr("error"), "warning": tr("warning"), "note": tr("note")}
+
+
+def severity_title(severity: str) -> str:
+    """Return how severe a finding is in the language of the reader."""
+    return _SEVERITY_TITLES.get(severity, safe_text(severity, 8))
+
+
 @dataclass(frozen=True)
 class AuditFinding:
     """One finding of the audit.

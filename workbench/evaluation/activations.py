@@ -140,9 +140,9 @@ def activations(loaded: LoadedModel, image: np.ndarray, layer: str | None = None
     dead = channels - int(alive.sum())
     summary = [f"{layer}: {format_shape(output.shape)}, {plural(channels, 'channel')}"]
     summary.append(
-        tr("{dead} of them dead: zero everywhere in this image", dead=dead)
+        tr("{dead} of them zero everywhere in this image", dead=dead)
         if dead
-        else tr("none of them dead: each is active somewhere in this image")
+        else tr("each of them is active somewhere in this image")
     )
     return Activations(
         layer,

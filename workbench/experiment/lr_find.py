@@ -13,6 +13,7 @@ from itertools import pairwise
 from workbench.errors import UserError
 from workbench.experiment.plan import HEAD_FIRST, Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.text import plural
 
@@ -79,7 +80,7 @@ def lr_find_stage(spec: ExperimentSpec, number: int, steps: int) -> Stage:
         raise UserError(
             tr(
                 "{name}: this stage is solved at once and has no learning rate.",
-                name=stages[number - 1].name,
+                name=stage_title(stages[number - 1].name),
             ),
             tr("Test a strategy that trains by steps, such as --preset fine-tuning."),
         )
@@ -90,7 +91,7 @@ def lr_find_stage(spec: ExperimentSpec, number: int, steps: int) -> Stage:
                 "trained, and this test begins with fresh weights: its curve would "
                 "be that of another training.",
                 number=number,
-                name=stages[number - 1].name,
+                name=stage_title(stages[number - 1].name),
             ),
             tr(
                 "Test stage 1 (leave --stage out); for the later one begin at a "

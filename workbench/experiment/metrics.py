@@ -19,7 +19,7 @@ METRICS = {
 }
 # In a column of a table, and beside a curve.
 SHORT_TITLES = {
-    ACCURACY: "acc",
+    ACCURACY: tr("acc"),
     "macro_f1": "F1",
     "balanced_accuracy": tr("bal acc"),
     "top5_accuracy": "top-5",
@@ -53,4 +53,6 @@ def higher_is_better(monitor: str) -> bool:
 def describe_monitor(monitor: str) -> str:
     """Return a monitored metric as text: "val macro F1"; of an unknown one its name."""
     name = monitor.removeprefix(VALIDATION)
+    if name == "loss":
+        return tr("val loss")
     return tr("val {metrics}", metrics=METRICS.get(name, name))

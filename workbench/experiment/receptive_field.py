@@ -52,7 +52,9 @@ class ReceptiveField:
             size = format_shape(image)
             whole = self.sees_all(places, image)
             note = (
-                f" ({WHOLE_IMAGE} of {size})" if whole else " " + tr("(image: {size})", size=size)
+                " " + tr("(the whole image of {size})", size=size)
+                if whole
+                else " " + tr("(image: {size})", size=size)
             )
         return tr(
             "a value sees {size}x{size} pixels{note}; neighbours {jump} apart",

@@ -121,15 +121,14 @@ def describe_prefix_cost(spec: ExperimentSpec, forecast: Forecast, index: int) -
             else ""
         )
         seconds = forecast.seconds[index].prefix if forecast.seconds else None
-        kept = format_bytes(cost.kept_bytes(forecast.images))
-        if seconds is None:
-            price = tr("{views}: {kept_bytes} on disk", views=views, kept_bytes=kept)
-        else:
+        size = format_bytes(cost.kept_bytes(forecast.images))
+        price = tr("{views}: {kept_bytes} on disk", views=views, kept_bytes=size)
+        if seconds is not None:
             price = tr(
                 "{views}: about {time}, {kept_bytes} on disk",
                 views=views,
                 time=format_seconds(seconds),
-                kept_bytes=kept,
+                kept_bytes=size,
             )
     text = describe_prefix(spec.base_table, stage.prefix, stage.cached, cost=price)
     if stage.prefix and not stage.cached and stage.augmented:
@@ -157,22 +156,43 @@ def describe_prefix(
         if table is None
         else _describe_part(table, cut)
     )
-    run = "ran" if past else "run" if "-" in what else "runs"
+    several = table is not None and _is_range(table, cut)
     if cached:
-        return tr("{what} {run} once{cost}, then never again", what=what, run=run, cost=cost)
-    return tr("{what} {run} in every epoch", what=what, run=run)
+        if past:
+            return tr("{what} ran once{cost}, then never again", what=what, cost=cost)
+        if several:
+            return tr("{what} run once{cost}, then never again", what=what, cost=cost)
+        return tr("{what} runs once{cost}, then never again", what=what, cost=cost)
+    if past:
+        return tr("{what} ran in every epoch", what=what)
+    if several:
+        return tr("{what} run in every epoch", what=what)
+    return tr("{what} runs in every epoch", what=what)
 
 
 def _describe_part(table: BaseTable, cut: str) -> str:
     """Return the blocks up to a cut: the whole base, block1-block4, or the layer."""
     if cut in (table.layers[-1].name, AVERAGE):
         return tr("the whole base")
-    if all(cut != layer.name for layer in table.layers):
+    if not _ends_block(table, cut):
         return tr("everything up to {cut}", cut=safe_text(cut, 40))
     block = table.layer(cut).block
-    if table.block_layers(block)[-1].name != cut:
-        return tr("everything up to {cut}", cut=cut)
-    return block if block == table.blocks[0] else f"{table.blocks[0]}-{block}"
+    if _is_range(table, cut):
+        return tr("{first}-{last}", first=table.blocks[0], last=block)
+    return block
+
+
+def _ends_block(table: BaseTable, cut: str) -> bool:
+    if all(cut != layer.name for layer in table.layers):
+        return False
+    return table.block_layers(table.layer(cut).block)[-1].name == cut
+
+
+def _is_range(table: BaseTable, cut: str) -> bool:
+    """Return whether the part up to a cut is named as several blocks."""
+    if cut in (table.layers[-1].name, AVERAGE) or not _ends_block(table, cut):
+        return False
+    return table.layer(cut).block != table.blocks[0]
 
 
 def _head_first(spec: ExperimentSpec, train: int) -> SpecAdvice | None:

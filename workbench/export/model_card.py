@@ -17,6 +17,7 @@ from workbench.datasets.sixteen_bit import FULL, Levels
 from workbench.experiment.facts import SPLITS, count_images, list_splits
 from workbench.experiment.sections import TrainingSpec
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.stage_titles import stage_title
 from workbench.export.formats import MAX_DIFFERENCE, ExportFormat
 from workbench.export.run_data import RunData, class_table
 from workbench.export.templating import render
@@ -243,7 +244,7 @@ def _stage(data: RunData, stage: StageRow) -> str:
     )
     if stage.started.is_solved:
         how = describe_cross_validation(data.history.cross_validated.get(stage.index))
-    line = f"{escape_markdown(stage.name)}: {how}"
+    line = f"{escape_markdown(stage_title(stage.name))}: {how}"
     layers = layers_of_stage(stage.started, data.history.layers.get(stage.index))
     names: dict[bool, list[str]] = {True: [], False: []}
     for group in group_by_block(layers):

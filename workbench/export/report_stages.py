@@ -4,6 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from workbench.experiment.stage_titles import stage_title
 from workbench.export.run_data import RunData
 from workbench.messages import tr
 from workbench.runs.freeze_check import (
@@ -29,7 +30,7 @@ def describe_stages(data: RunData) -> list[dict[str, Any]]:
         stages.append(
             {
                 "number": index + 1,
-                "name": stage.name,
+                "name": stage_title(stage.name),
                 "about": _stage(data, stage),
                 "blocks": [_layer(group.combined, group.verdict) for group in groups],
                 "layers": every if len(layers) > len(groups) else [],

@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import ClassVar
 
 from workbench.lessons.lesson import LessonResults
+from workbench.lessons.titles import lesson_title
 from workbench.messages import tr
 
 # Differences by chance are smaller in about 95 of 100 cases, in fewer where two or three seeds
@@ -59,7 +60,7 @@ class PairedDifference(ABC):
         """Whether there is a difference beyond the noise, in either direction."""
         return self.larger or self.smaller
 
-    def choose(self, larger: str, smaller: str, neither: str = "no difference seen") -> str:
+    def choose(self, larger: str, smaller: str, neither: str = tr("no difference seen")) -> str:
         """Return the text for the outcome."""
         return larger if self.larger else smaller if self.smaller else neither
 
@@ -203,15 +204,17 @@ def which_is_better(found: AccuracyDifference, first: str, second: str) -> str:
     """Return which of the two is better, or that no difference was seen."""
     size = size_of(found)
     return found.choose(
-        tr("{second} is better, {size}", second=second, size=size),
-        tr("{first} is better, {size}", first=first, size=size),
+        tr("{second} is better, {size}", second=lesson_title(second), size=size),
+        tr("{first} is better, {size}", first=lesson_title(first), size=size),
         tr("no difference seen ({found})", found=found),
     )
 
 
 def compare_accuracies(results: LessonResults, first: str, second: str) -> str:
     """Return both accuracies, and which is better."""
-    each = ", ".join(f"{name} {format_accuracy(results, name)}" for name in (first, second))
+    each = ", ".join(
+        f"{lesson_title(name)} {format_accuracy(results, name)}" for name in (first, second)
+    )
     found = accuracy_difference(results, first, second)
     return f"{each}: {which_is_better(found, first, second)}."
 

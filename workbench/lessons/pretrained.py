@@ -21,6 +21,7 @@ from workbench.lessons.lesson import (
     accuracy_bars,
     variant_bars,
 )
+from workbench.lessons.titles import lesson_title
 from workbench.lessons.variants import (
     BASE,
     BASE_SIDE,
@@ -329,9 +330,9 @@ def _depth_conclude(results: LessonResults) -> Conclusion:
         lines.append(
             tr(
                 "{name}: accuracy {results}, {choose} ({found}); {epoch:.2f} s an epoch.",
-                name=name,
+                name=lesson_title(name),
                 results=format_accuracy(results, name),
-                choose=found.choose("better", "worse"),
+                choose=found.choose(tr("better"), tr("worse")),
                 found=found,
                 epoch=epoch,
             )

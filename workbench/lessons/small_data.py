@@ -12,6 +12,7 @@ from workbench.lessons.comparison import (
     sum_of_means,
 )
 from workbench.lessons.lesson import Conclusion, CurvePlot, Lesson, LessonResults, gap_curves
+from workbench.lessons.titles import lesson_title
 from workbench.lessons.variants import LessonInputs, Tree, Variant, convnet
 from workbench.messages import tr
 
@@ -64,11 +65,11 @@ def _overfitting_conclude(results: LessonResults) -> Conclusion:
         lines.append(
             tr(
                 "{name}: gap {gap}, {verdict} ({difference}); accuracy {accuracy} ({gain}).",
-                name=name,
+                name=lesson_title(name),
                 gap=format_gap(results, name),
-                verdict=gap.choose("larger", "smaller"),
+                verdict=gap.choose(tr("larger"), tr("smaller")),
                 difference=gap,
-                accuracy=gain.choose("higher", "lower"),
+                accuracy=gain.choose(tr("higher"), tr("lower")),
                 gain=gain,
             )
         )
@@ -139,7 +140,12 @@ def _conclude_sizes(results: LessonResults) -> Conclusion:
             choose=total.choose("higher", "lower"),
             total=total,
         ),
-        tr("The last step, from {name} to {most}, {step}", name=names[-2], most=most, step=step),
+        tr(
+            "The last step, from {name} to {most}, {step}",
+            name=lesson_title(names[-2]),
+            most=lesson_title(most),
+            step=step,
+        ),
     ]
     learned = results.mean(most, "train")
     if learned < LEARNED and not last.larger:

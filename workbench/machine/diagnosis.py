@@ -124,6 +124,28 @@ def _gpu_names(facts: Facts) -> str:
     return tr(" and ").join(name if n == 1 else f"{n} x {name}" for name, n in names.items())
 
 
+# What the labels of the facts are called; they are keys of the JSON output as well.
+_ROW_TITLES = {
+    "cpu": tr("cpu"), "gpu": tr("gpu"), "driver": tr("driver"), "framework": tr("framework"),
+    "tried": tr("tried"), "auto": tr("auto"), "speed": tr("speed"), "images": tr("images"),
+    "disk": tr("disk"), "weights": tr("weights"), "session": tr("session"),
+    "terminal": tr("terminal"),
+}  # fmt: skip
+
+
+_PLACE_TITLES = {"runs": tr("runs"), "packs": tr("packs"), "cache": tr("cache")}
+
+
+def place_title(what: str) -> str:
+    """Return what a folder holds, in the language of the reader."""
+    return _PLACE_TITLES.get(what, what)
+
+
+def row_title(label: str) -> str:
+    """Return the label of a row in the language of the reader."""
+    return _ROW_TITLES.get(label, label)
+
+
 def rows(facts: Facts, benchmarks: Mapping[str, BenchmarkResult]) -> list[Row]:
     """Return label and text of each line; what is not known is left out.
 
@@ -207,7 +229,7 @@ def _cpu(system: System) -> str:
 
 def _gpus(nvml: Nvml | None) -> list[Row]:
     if nvml is None or not nvml.gpus:
-        return [("gpu", "none")]
+        return [("gpu", tr("none"))]
     found = [(tr("gpu {index}", index=gpu.index), format_gpu(gpu)) for gpu in nvml.gpus]
     cuda = (
         tr(", CUDA up to {cuda}.{cuda_2}", cuda=nvml.cuda[0], cuda_2=nvml.cuda[1])
@@ -265,7 +287,7 @@ def _disk(places: tuple[StorageFolder, ...]) -> str:
         by_free.setdefault(place.free, []).append(place)
     parts = []
     for free, group in by_free.items():
-        names = [place.what for place in group]
+        names = [place_title(place.what) for place in group]
         space = tr("unknown space") if free is None else tr("{free} free", free=format_bytes(free))
         parts.append(tr("{space} for {names}", space=space, names=", ".join(names)))
     return "; ".join(parts)

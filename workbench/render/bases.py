@@ -102,7 +102,7 @@ def base_lines(
     if spec is None or spec.base is None:
         return Text()
     base = BASES[spec.base.name]
-    text = Text("\n" + pad_cells(tr("on"), 6), style="dim")
+    text = Text("\n" + pad_cells(tr("on "), 6), style="dim")
     text.append(
         tr("{title}, {top1:.1f} % on ImageNet", title=base.title, top1=base.top1), style="not dim"
     )

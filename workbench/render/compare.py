@@ -10,6 +10,7 @@ from rich.text import Text
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.analysis.significance import PairedTest
 from workbench.experiment.metrics import METRICS, SCORES
+from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.runs.score import format_scores
 from workbench.text import (
@@ -221,7 +222,7 @@ def _stages(stages: list[StageMetrics]) -> str:
         tr("optimizer"),
         tr("what"),
     )
-    rows = [(s.stage + 1, s.run, *stage_cells(s), s.name) for s in stages]
+    rows = [(s.stage + 1, s.run, *stage_cells(s), stage_title(s.name)) for s in stages]
     return table(headers, rows, "llrrrrl")
 
 

@@ -275,7 +275,7 @@ def probe_options(probe: CrossValidated, style: PlotStyle) -> PlotOptions:
         epochs=len(values),
         borders=((1, f"{values[0]:g}"),),
         best=None if at is None else at + 1,
-        best_name="" if at is None else f"chosen {values[at]:.2g}",
+        best_name="" if at is None else tr("chosen {value}", value=f"{values[at]:.2g}"),
         end_name=f"{values[-1]:g}",
         log=style.log,
         utf8=style.utf8,

@@ -9,6 +9,7 @@ from workbench.bases.kinds import POOLS, SQUARE_WINDOWS
 from workbench.experiment.plan import Stage
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import Convolutions
+from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.runs.events import StageStarted
 from workbench.runs.freeze_check import Layer, group_by_block
@@ -117,10 +118,10 @@ def describe_stage(stage: StageRow, history: History) -> str:
     """Return a stage of the plan, and its progress."""
     rate = stage.started.learning_rate
     if stage.started.is_solved:
-        return tr("{name}: at once", name=safe_text(stage.name, 120))
+        return tr("{name}: at once", name=safe_text(stage_title(stage.name), 120))
     words = tr(
         "{stage}: up to {epochs}",
-        stage=safe_text(stage.name, 120),
+        stage=safe_text(stage_title(stage.name), 120),
         epochs=plural(stage.epochs, "epoch"),
     )
     if rate is not None:

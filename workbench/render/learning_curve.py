@@ -32,9 +32,9 @@ def curve_plot(report: CurveReport, utf8: bool) -> tuple[tuple[Series, ...], Plo
     for point in points:
         measured[place(point.images)] = point.accuracy
     series = (
-        Series("low", tuple(one.low for one in along), LIMIT, marker="-"),
-        Series("high", tuple(one.high for one in along), LIMIT, marker="-"),
-        Series("fit", tuple(one.accuracy for one in along), FIT, tuple(measured), MEASURED),
+        Series(tr("low"), tuple(one.low for one in along), LIMIT, marker="-"),
+        Series(tr("high"), tuple(one.high for one in along), LIMIT, marker="-"),
+        Series(tr("fit"), tuple(one.accuracy for one in along), FIT, tuple(measured), MEASURED),
     )
     return series, PlotOptions(
         len(along),

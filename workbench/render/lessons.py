@@ -6,10 +6,12 @@ from rich.text import Text
 
 from workbench.lessons.catalogue import LESSONS, conclude, lesson_picture, lesson_table
 from workbench.lessons.lesson import BarPlot, CurvePlot, Lesson, LessonResults
+from workbench.lessons.titles import lesson_title
 from workbench.messages import tr
 from workbench.render.canvas import Series
 from workbench.render.marks import bar
 from workbench.render.plot import PlotOptions, plot
+from workbench.runs.work_titles import work_title
 from workbench.text import (
     cell_width,
     fill_cells,
@@ -80,7 +82,7 @@ def format_lesson(
     elif now is None:
         parts.append(Text(tr("Not run here yet: enter runs it.")))
         if lesson.needs_base:
-            parts.append(Text(tr("It needs ImageNet weights of the base; w names a file of them.")))
+            parts.append(Text(tr("It needs ImageNet weights of the base; W names a file of them.")))
     return Text("\n").join(parts)
 
 
@@ -105,7 +107,7 @@ def format_lesson_progress(on: str, phase: str, done: int, total: int, utf8: boo
     """
     text = Text.assemble(
         (tr("Running"), "bold"),
-        tr(" on {on}; x stops it.\n{phase}", on=on, phase=safe_text(phase, 40)),
+        tr(" on {on}; x stops it.\n{phase}", on=on, phase=safe_text(work_title(phase), 40)),
     )
     if total:
         text.append(
@@ -128,7 +130,10 @@ def format_notice(words: str, width: int, color: str) -> Text:
 def describe_setting(data: str, seeds: Sequence[int]) -> str:
     """Return images and seeds: "digits, seeds 1, 2, 3"."""
     numbers = ", ".join(map(str, seeds))
-    return f"{safe_text(data, DATA_WIDTH)}, {'seed' if len(seeds) == 1 else 'seeds'} {numbers}"
+    data = safe_text(data, DATA_WIDTH)
+    if len(seeds) == 1:
+        return tr("{data}, seed {seed}", data=data, seed=numbers)
+    return tr("{data}, seeds {seeds}", data=data, seeds=numbers)
 
 
 def measured_on(results: LessonResults) -> str:
@@ -145,15 +150,17 @@ def measured_on(results: LessonResults) -> str:
 def table_text(results: LessonResults, width: int) -> str:
     """Return all variants side by side; if too wide, in two tables."""
     made = lesson_table(results)
-    whole = table(made.headers, made.rows, made.right)
-    if max(map(len, whole.splitlines())) <= width:
+    headers = [lesson_title(name) for name in made.headers]
+    rows = [[lesson_title(name) for name in row] for row in made.rows]
+    whole = table(headers, rows, made.right)
+    if max(map(cell_width, whole.splitlines())) <= width:
         return whole
     half = len(made.headers) // 2 + 1
     parts = ((0, *range(1, half)), (0, *range(half, len(made.headers))))
     return "\n\n".join(
         table(
-            [made.headers[at] for at in columns],
-            [[row[at] for at in columns] for row in made.rows],
+            [headers[at] for at in columns],
+            [[row[at] for at in columns] for row in rows],
             "".join(made.right[at] for at in columns),
         )
         for columns in parts
@@ -167,23 +174,29 @@ def format_lesson_picture(
     if isinstance(picture, BarPlot):
         return _bars(picture, width, utf8)
     options = PlotOptions(
-        borders=((1, picture.places[0]),), end_name=picture.places[1], utf8=utf8, empty="nothing"
+        borders=((1, lesson_title(picture.places[0])),),
+        end_name=lesson_title(picture.places[1]),
+        utf8=utf8,
+        empty=tr("nothing"),
     )
     series = [
-        Series(name, values, COLORS[i % len(COLORS)], marker=MARKERS[i % len(MARKERS)])
+        Series(
+            lesson_title(name), values, COLORS[i % len(COLORS)], marker=MARKERS[i % len(MARKERS)]
+        )
         for i, (name, values) in enumerate(picture.series)
     ]
     return Text("\n").join([Text(picture.title), plot(series, width, height, options)])
 
 
 def _bars(picture: BarPlot, width: int, utf8: bool) -> Text:
-    longest = max(cell_width(name) for name, _, _ in picture.rows)
+    rows = [(lesson_title(name), value, shown) for name, value, shown in picture.rows]
+    longest = max(cell_width(name) for name, _, _ in rows)
     most = max(value for _, value, _ in picture.rows) or 1.0
     room = width - longest - max(cell_width(shown) for _, _, shown in picture.rows) - 4
     cells = max(min(room, BAR_WIDTH), 1)
     lines = [
         f"{pad_cells(name, longest)}  {bar(value / most, cells, utf8)}  {shown}"
-        for name, value, shown in picture.rows
+        for name, value, shown in rows
     ]
     return Text("\n".join([picture.title, *lines]))
 
@@ -191,12 +204,16 @@ def _bars(picture: BarPlot, width: int, utf8: bool) -> Text:
 def conclusion_text(results: LessonResults, width: int) -> Text:
     """Return whether the effect was seen and on what data, then the conclusion."""
     conclusion = conclude(results)
-    seen = tr("Seen here.") if conclusion.seen else tr("Not seen here.")
-    on = f"{seen} On {describe_setting(results.data, results.seeds)}:"
+    setting = describe_setting(results.data, results.seeds)
+    on = (
+        tr("Seen here. On {setting}:", setting=setting)
+        if conclusion.seen
+        else tr("Not seen here. On {setting}:", setting=setting)
+    )
     lines = [_filled(on, width)]
     lines += [_filled(safe_text(line, 1000), width) for line in conclusion.lines]
     text = Text("\n".join(lines))
-    text.stylize("bold", 0, len(seen))
+    text.stylize("bold", 0, len(lines[0]))
     return text
 
 

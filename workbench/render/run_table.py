@@ -199,4 +199,4 @@ def _when(view: RunView) -> str:
 
 def _epoch_count(view: RunView) -> str:
     total = view.summary.epochs_total
-    return f"{view.summary.epochs_done}/{total}" if total else "begun"
+    return f"{view.summary.epochs_done}/{total}" if total else tr("begun")

@@ -16,6 +16,7 @@ from workbench.experiment.lr_find import Suggestion, format_rate, learning_rate_
 from workbench.experiment.presets import PRESETS, REFERENCE_ACCURACY
 from workbench.experiment.search_space import Trial
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.stage_titles import stage_title
 from workbench.experiment.toml import apply_settings, field_at
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr, tr_kept
@@ -145,7 +146,7 @@ def _stage(cost: StageCost) -> Text:
     """Return two lines of 46 cells, the room in a terminal of 80."""
     stage = cost.stage
     text = Text(pad_cells(tr("stage") if stage.index == 0 else "", _LABEL), style="dim")
-    text.append(f"{stage.index + 1} {safe_text(stage.name, 30)}", style="bold not dim")
+    text.append(f"{stage.index + 1} {safe_text(stage_title(stage.name), 30)}", style="bold not dim")
     epochs = tr("at once") if stage.is_solved else plural(stage.epochs, "epoch")
     text.append(f", {epochs}\n{'':<{_LABEL}}", style="not dim")
     text.append(
@@ -313,17 +314,17 @@ def lr_find_plot(
         empty=tr("the loss is not a number"),
     )
     last = smoothed[-1] if smoothed else None
-    return Series("loss", values, CURVE_COLOR, dots, last=last), options
+    return Series(tr("loss"), values, CURVE_COLOR, dots, last=last), options
 
 
 def trial_cells(trial: Trial) -> tuple[str, ...]:
     """Return a row under `TRIAL_HEADERS`; loss and accuracy are of the best epoch."""
     diverged = trial.accuracy is None or trial.loss is None
     return (
-        f"{trial.number}{' as given' if trial.number == 1 else ''}",
+        tr("{number} as given", number=1) if trial.number == 1 else f"{trial.number}",
         "-" if diverged else f"{trial.accuracy:.4f}",
         tr("diverged") if diverged else f"{trial.loss:.4f}",
-        ", ".join(map(str, trial.candidate.dense_units)) or "none",
+        ", ".join(map(str, trial.candidate.dense_units)) or tr("none"),
         f"{trial.candidate.dropout:g}",
         f"{trial.candidate.learning_rate:g}",
         str(trial.epoch or "-"),

@@ -6,6 +6,7 @@ from typing import Any
 from workbench.analysis.trials import Interval, TrialRow
 from workbench.experiment.metrics import METRICS, SHORT_TITLES
 from workbench.messages import tr
+from workbench.render.marks import TITLES
 from workbench.text import format_seconds, group_notes, plural, safe_text, table
 
 _SPARE = (
@@ -56,11 +57,16 @@ def describe_states(row: TrialRow) -> str:
     states = row.states
     if len(states) == 1 and (len(row.seeds) == 1 or "finished" in states):
         (state,) = states
-        first = row.seeds[0]
+        first, title = row.seeds[0], TITLES.get(state, state)
         if state == "training" and first.epochs_total:
-            return f"{state} {first.epochs_done}/{first.epochs_total}"
-        return state if len(row.seeds) == 1 else f"{len(row.seeds)} {state}"
-    return ", ".join(f"{count} {state}" for state, count in states.items())
+            return f"{title} {first.epochs_done}/{first.epochs_total}"
+        return title if len(row.seeds) == 1 else _count_state(len(row.seeds), state)
+    return ", ".join(_count_state(count, state) for state, count in states.items())
+
+
+def _count_state(count: int, state: str) -> str:
+    """Return how many runs have a state: "2 finished"."""
+    return tr("{count} {state}", count=count, state=TITLES.get(state, state))
 
 
 def format_range(interval: Interval | None, signed: bool = False) -> str:
@@ -182,7 +188,7 @@ def ended_notes(rows: Sequence[TrialRow]) -> list[str]:
     """Return how each run ended that is neither finished nor running."""
     ended = ("failed", "interrupted", "pruned", "stopped")
     return group_notes(
-        (one.run, f"{one.state}: {safe_text(one.detail, 300)}")
+        (one.run, f"{TITLES.get(one.state, one.state)}: {safe_text(one.detail, 300)}")
         for row in rows
         for one in row.seeds
         if one.state in ended and one.detail

@@ -11,8 +11,10 @@ from workbench.experiment.plan import Stage, layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.runs.events import CheckedLayer, LayersChecked, PlannedLayer, StageStarted
+from workbench.text import safe_text
 
 TRAINS, FROZEN, PARTLY = "trains", "frozen", "partly"
+STATUS_TITLES = {TRAINS: tr("trains"), FROZEN: tr("frozen"), PARTLY: tr("partly")}
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
@@ -82,8 +84,15 @@ class LayerGroup:
         for kind in (ERROR, WARNING):
             messages = [finding.message for finding in found if finding.kind == kind]
             if messages:
-                share = f" ({len(messages)} of {len(layers)})" if len(layers) > 1 else ""
-                return Verdict(kind, messages[0] + share)
+                if len(layers) == 1:
+                    return Verdict(kind, messages[0])
+                message = tr(
+                    "{message} ({count} of {all})",
+                    message=messages[0],
+                    count=len(messages),
+                    all=len(layers),
+                )
+                return Verdict(kind, message)
         if {layer.requested for layer in layers} != {TRAINS, FROZEN}:
             return None
         if self.combined.requested == TRAINS:
@@ -111,6 +120,11 @@ def _combined_status(layers: Iterable[tuple[str, str]]) -> str:
     if set(kinds) == {TRAINS, FROZEN}:
         return TRAINS if kinds[FROZEN] == {BATCH_NORM} else PARTLY
     return next(iter(kinds), "")
+
+
+def status_title(status: str) -> str:
+    """Return whether a layer trains in the language of the reader; "" without weights."""
+    return STATUS_TITLES.get(status, safe_text(status, 9))
 
 
 def layers_of_stage(

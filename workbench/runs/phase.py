@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from workbench.messages import tr
-from workbench.runs.events import WAITING_PHASE
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,3 @@ def describe_time(moment: float | None, now: float) -> str:
         if time.date() == today
         else tr("on {time:%Y-%m-%d} at {time:%H:%M}", time=time)
     )
-
-
-def describe_work(phase: str) -> str:
-    """Return a phase of `preparing` as people read it, "wait for RUN" with its run."""
-    if phase.startswith(WAITING_PHASE):
-        return tr("wait for {what}", what=phase.removeprefix(WAITING_PHASE))
-    return phase

@@ -23,9 +23,10 @@ from workbench.runs.lock import (
     on_another_host,
     this_observer,
 )
-from workbench.runs.phase import RunState, describe_time, describe_work
+from workbench.runs.phase import RunState, describe_time
 from workbench.runs.slurm_queue import JobState, find_job, job_state
 from workbench.runs.slurm_state import state_by_job
+from workbench.runs.work_titles import work_title
 from workbench.text import format_seconds, safe_text
 from workbench.words import reason_of, shown
 
@@ -122,7 +123,7 @@ def describe_position(history: History) -> str:
     if position:
         return _describe_epoch(history, position.stage, position.epoch)
     if history.work:
-        return f"{shown(history.phase)} ({safe_text(describe_work(history.work.phase))})"
+        return f"{shown(history.phase)} ({safe_text(work_title(history.work.phase))})"
     if history.epochs:
         last = history.epochs[-1]
         return _describe_epoch(history, last.stage, last.epoch, after=True)
@@ -348,7 +349,7 @@ def _describe_progress(history: History) -> str:
         return _count_epoch(progress.epoch, total)
     if history.work:
         work = history.work
-        phase = safe_text(describe_work(work.phase))
+        phase = safe_text(work_title(work.phase))
         if not work.total:
             return phase
         return tr("{phase}, {done:,} of {total:,}", phase=phase, done=work.done, total=work.total)

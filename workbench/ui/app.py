@@ -286,6 +286,13 @@ class WorkbenchApp(PersonalApp):
         self._host_feed = HostFeed(self.settings.hosts, post)
         self._host_feed.start()
 
+    def action_command_palette(self) -> None:
+        """Open the palette, in the language of the reader."""
+        from workbench.ui.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
+
     def action_suspend_process(self) -> None:
         """Give the terminal back to the shell until `fg`."""
         self.restore_title()

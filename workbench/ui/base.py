@@ -314,6 +314,10 @@ class WorkbenchScreen(Screen[None]):
         """Return the names of the concepts to list first; may depend on what is shown."""
         return self.CONCEPTS
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer an explanation where there is one."""
+        return action != "show_concepts" or bool(self.concepts())
+
     def action_show_concepts(self) -> None:
         """Explain the concepts of this screen."""
         if concepts := self.concepts():

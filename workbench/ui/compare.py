@@ -24,6 +24,7 @@ from workbench.ui.widgets.lines import LinePlot, series_colors
 
 BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
 METRICS: tuple[Metric, ...] = ("accuracy", "loss")
+TITLES = {"accuracy": tr("validation accuracy"), "loss": tr("validation loss")}
 ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("accuracy",), ("loss",))
 LEGEND_SHARE = 6  # rows of the terminal for each row of the legend
 
@@ -186,6 +187,6 @@ class CompareCurvesScreen(WorkbenchScreen):
             plot = self.query_one(f"#{metric}", LinePlot)
             plot.display = metric in ZOOMS[self._zoom]
             series = run_series(views, metric, colors)
-            plot.show(Text(tr("validation {metric}", metric=metric), "bold"), series, options)
+            plot.show(Text(TITLES[metric], "bold"), series, options)
         rows = max(size.height // LEGEND_SHARE, 2)
         self.query_one("#legend", Static).update(legend(views, colors, size.width - 2, rows, utf8))

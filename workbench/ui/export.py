@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 from workbench.app.export import EXPORT_ITEMS, folder_to_write
 from workbench.messages import tr
 from workbench.runs.watch import RunView
+from workbench.runs.work_titles import work_title
 from workbench.text import safe_text
 from workbench.ui.base import WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Prompt
@@ -153,8 +154,11 @@ class ExportScreen(WorkbenchScreen, JobPart):
     def show_progress(self, phase: str = "", done: int = 0, total: int = 0) -> None:
         """Show what is being exported, and what comes next."""
         now, *then = self._queued_titles()
-        counted = "  " + tr("{done:,} of {total:,}", done=done, total=total) if total else ""
-        line = f"exporting {now}: {safe_text(phase)}{counted}".rstrip(": ")
+        line = tr("exporting {item}", item=now)
+        if phase:
+            line += f": {safe_text(work_title(phase))}"
+        if total:
+            line += "  " + tr("{done:,} of {total:,}", done=done, total=total)
         if then:
             line += "   " + tr("then {then}", then=", ".join(then))
         self.query_one("#progress", Static).update(Text(line, no_wrap=True, overflow="ellipsis"))

@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, cast
 
+from rich.align import Align
 from rich.table import Table
+from rich.text import Text
 from textual.app import App, ComposeResult, SystemCommand
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.markup import escape
 from textual.screen import ActiveBinding, Screen
 from textual.widgets import HelpPanel, Static
+from textual.widgets.option_list import Option
 
 from workbench.content.concepts import CONCEPTS
 from workbench.messages import current_language, in_english, tr
+from workbench.render.marks import TITLES as STATE_TITLES
 from workbench.runs.sweep_record import LADDER, SWEEP
 from workbench.runs.trash import TrashedRun, list_trash
 from workbench.runs.watch import Runs, RunView
-from workbench.text import format_age, safe_text
+from workbench.text import cell_width, cut_cells, format_age, safe_text
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen
 from workbench.ui.guide import launch_demo, start_experiment
 from workbench.ui.run_actions import ask_to_label, compare_run, restore_run, resume_run, stop_run
@@ -53,6 +57,26 @@ TITLES = {
     "strategy.lr-find": tr("Learning rate finder: the range test"),
     "strategy.tune": tr("Tune the head: its size, dropout, learning rate"),
 }
+
+
+class Palette(CommandPalette):
+    """The palette, in the language of the reader."""
+
+    def __init__(self) -> None:
+        super().__init__(placeholder=tr("Search for commands…"), id="--command-palette")
+
+    def _start_no_matches_countdown(self, search_value: str) -> None:
+        """Say after a moment that no command has the words, as Textual's own does in English."""
+        self._stop_no_matches_countdown()
+
+        def show() -> None:
+            self._list_visible = bool(search_value)
+            if search_value:
+                text = Align.center(Text(tr("No matches found"), style="not bold"))
+                option = Option(text, disabled=True, id=self._NO_MATCHES)
+                self.query_one(CommandList).add_option(option)
+
+        self._no_matches_timer = self.set_timer(self._NO_MATCHES_COUNTDOWN, show)
 
 
 class CommandProvider(Provider):
@@ -96,7 +120,7 @@ class CommandProvider(Provider):
         """Return the help of a command in one line."""
         room = self.app.size.width - HELP_MARGIN
         text = command.help
-        return escape(text if len(text) <= room else f"{text[: room - 3].rstrip()}...")
+        return escape(text if cell_width(text) <= room else f"{cut_cells(text, room - 3)[:-1]}...")
 
     def _marked(self, title: str, query: str) -> Content:
         """Return the title with the typed words highlighted."""
@@ -298,6 +322,12 @@ def _app_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComma
     yield SystemCommand(tr("Screenshot"), tr("a picture of the screen, as SVG"), picture)
 
 
+OPEN_TITLES: dict[str, Callable[[str], str]] = {
+    LADDER: lambda name: tr("Open ladder {name}", name=name),
+    SWEEP: lambda name: tr("Open sweep {name}", name=name),
+}
+
+
 def _open_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemCommand]:
     """Yield a command for every ladder, every sweep and every run."""
     help_texts: dict[str, tuple[Route, str]] = {
@@ -306,13 +336,15 @@ def _open_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComm
     }
     for sweep in app.sweeps:
         route, help_text = help_texts[sweep.kind]
-        title = tr("Open {view}", view=f"{sweep.kind} {safe_text(sweep.name, 56)}")
+        name = safe_text(sweep.name, 56)
+        title = OPEN_TITLES[sweep.kind](name)
         yield SystemCommand(title, help_text, partial(app.open, route, sweep.name))
     for view in app.runs:
         if not (screen.route == "train" and screen.run == view.name):
             title = tr("Open {view}", view=safe_text(view.name, 64))
             do = partial(app.open, "train", view.name)
-            yield SystemCommand(title, view.summary.state.phase, do)
+            phase = view.summary.state.phase
+            yield SystemCommand(title, STATE_TITLES.get(phase, phase), do)
 
 
 def screen_keys(screen: Screen[object]) -> list[ActiveBinding]:

@@ -19,6 +19,7 @@ from workbench.datasets.names import natural_sorted
 from workbench.datasets.sixteen_bit import Levels, SixteenBitImage, scale_to_8_bits
 from workbench.datasets.sources.walk import PathStamp
 from workbench.files import nonblocking_opener
+from workbench.messages import tr
 from workbench.text import safe_text
 
 # Codes of warnings about a source.
@@ -26,9 +27,20 @@ LAYOUT = "layout"
 LABELS = "labels"
 GROUPS = "groups"
 NOT_READ = "not-read"
+_KIND_TITLES = {
+    "class folders": tr("class folders"),
+    "split folders": tr("split folders"),
+    "flat names": tr("flat names"),
+    "unlabelled": tr("unlabelled"),
+}
 UNLABELLED = "unlabelled"  # kind of a source without labels, and what stands for them
 _END_BYTES = 4096  # at the start and at the end of a file that are hashed
 _HELD_BYTES = 1 << 24  # of a file that a scan holds in memory; larger ones are read piece by piece
+
+
+def kind_title(kind: str) -> str:
+    """Return the layout of a source in the language of the reader; csv and npz stay as they are."""
+    return _KIND_TITLES.get(kind, safe_text(kind))
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -130,11 +130,12 @@ def _holders(processes: tuple[GpuProcess, ...]) -> str:
         return tr("by processes that cannot be seen from here")
     largest = sorted(processes, key=lambda process: -(process.memory or 0))
     more = [tr("{largest} more", largest=len(largest) - 3)] if len(largest) > 3 else []
-    return "by " + ", ".join([*(_holder(process) for process in largest[:3]), *more])
+    holders = ", ".join([*(_holder(process) for process in largest[:3]), *more])
+    return tr("by {holders}", holders=holders)
 
 
 def _holder(process: GpuProcess) -> str:
-    user = "you" if process.own else safe_text(process.user, 40)
+    user = tr("you") if process.own else safe_text(process.user, 40)
     who = ", ".join(word for word in (user, safe_text(process.name, 60)) if word)
     held = (
         " " + tr("with {memory}", memory=format_gib(process.memory))

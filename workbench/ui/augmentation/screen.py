@@ -107,7 +107,7 @@ class AugmentationScreen(WorkbenchScreen):
         """Yield the image's name, settings beside views, and their descriptions."""
         yield Static(id="image")
         with Horizontal(id="bench"):
-            yield SettingList(*(Option("", id=key) for key in KEYS), Option("done", id=DONE))
+            yield SettingList(*(Option("", id=key) for key in KEYS), Option(tr("done"), id=DONE))
             yield AugmentationPreview()
         yield Static(id="meaning")
         yield Static(id="note")

@@ -23,6 +23,7 @@ from workbench.datasets.decoding import decode_for_display, decode_opened, to_ar
 from workbench.datasets.image_files import ImageError, open_image
 from workbench.datasets.inspect_job import Inspection
 from workbench.datasets.sixteen_bit import SixteenBitImage
+from workbench.datasets.sources.source import kind_title
 from workbench.experiment.facts import SPLITS, DataFacts
 from workbench.experiment.sections import DataSpec
 from workbench.messages import tr
@@ -39,7 +40,9 @@ NAME, BAR = 16, 8  # cells
 THUMBS_ACROSS = 4
 _OWN = tr("the base has its own instead of 1/255")
 _MIN_ROWS = 3  # cells of the lowest thumbnail that shows anything
-_SHORT = {"train": "train", "validation": "val", "test": tr("test"), UNSPLIT: "images"}
+_SHORT = {
+    "train": tr("train"), "validation": tr("val"), "test": tr("test"), UNSPLIT: tr("images"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -323,7 +326,7 @@ def format_summary(audit: Audit, facts: DataFacts) -> Text:
             classes=plural(len(audit.counts), "class", "classes"),
         )
     )
-    text.append(f" ({safe_text(audit.kind)})")
+    text.append(f" ({kind_title(audit.kind)})")
     if audit.usable != audit.images:
         text.append(tr(", {usable:,} usable", usable=audit.usable))
     if audit.sizes:

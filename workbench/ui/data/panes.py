@@ -14,13 +14,14 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, OptionList, Static
 
 from workbench.app.draft import Draft, plain_message
-from workbench.datasets.findings import AuditFinding
+from workbench.datasets.findings import AuditFinding, severity_title
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS, DataFacts, expected_images
 from workbench.experiment.sections import SplitSpec
 from workbench.messages import tr
-from workbench.text import plural, safe_text
+from workbench.text import cut_cells, plural, safe_text
 from workbench.ui.base import WorkbenchScreen
+from workbench.words import shown
 
 MAX_LINES = 2000  # the command lists them all
 COLORS = {"error": "$error", "warning": "$warning", "note": "$secondary"}
@@ -71,8 +72,8 @@ class FindingList(Vertical):
         for finding in findings:
             color = variables.get(COLORS.get(finding.severity, "$foreground").removeprefix("$"), "")
             table.add_row(
-                Text(safe_text(finding.severity, 8), style=color),
-                Text(safe_text(finding.message, room)),
+                Text(severity_title(finding.severity), style=color),
+                Text(cut_cells(safe_text(finding.message, 400), room)),
             )
         table.display = bool(findings)
         count = plural(len(findings), "finding")
@@ -127,7 +128,8 @@ class FilesScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return severity and code of the finding."""
-        return Text(f"{self._finding.severity}: {self._finding.code}", style="bold")
+        severity = severity_title(self._finding.severity)
+        return Text(f"{severity}: {self._finding.code}", style="bold")
 
 
 class SplitField(Vertical):
@@ -155,7 +157,7 @@ class SplitField(Vertical):
 
     def compose(self) -> ComposeResult:
         """Yield the title, the field and the images of each part."""
-        yield Static(f"split; {_HINT}", id="split-title")
+        yield Static(tr("split; {hint}", hint=_HINT), id="split-title")
         with Horizontal(id="split-row"):
             yield Input(id="split", compact=True, restrict=r"[0-9.,eE+\- ]*")
             yield Static(id="split-result")
@@ -240,6 +242,6 @@ def format_images(facts: DataFacts, split: SplitSpec) -> Text:
     text = Text()
     for number, part in enumerate(SPLITS):
         text.append("   " if number else "")
-        text.append(f"{part} ", style="dim")
+        text.append(f"{shown(part)} ", style="dim")
         text.append(f"{images[part]:,}")
     return text

@@ -21,6 +21,7 @@ from workbench.datasets.sources.catalogue import fetch
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.render.marks import bar
+from workbench.runs.work_titles import work_title
 from workbench.text import safe_lines, safe_text
 from workbench.ui.data.found import DataFound
 from workbench.ui.data.panes import FilesScreen, FindingList
@@ -245,7 +246,7 @@ class DataScreen(StepScreen, JobPart):
 
     def show_progress(self, phase: str, done: int, total: int) -> None:
         """Show the progress of the scan or the download."""
-        line = Text(f"{safe_text(phase, 40)}  ")
+        line = Text(f"{safe_text(work_title(phase), 40)}  ")
         if total:
             line.append(f"{bar(done / total, _BAR, self.workbench.utf8)} {done / total:>4.0%}  ")
             line.append(tr("{done:,} of {total:,}", done=done, total=total))

@@ -29,6 +29,7 @@ from workbench.ui.widgets.data_choice import PathField
 STEPS, SEED = 40, 1  # of gradient ascent, as in the command
 PREDICTED = tr("the predicted one")  # the class of Grad-CAM until one is chosen
 MAX_CYCLED = 12  # with more classes the key opens a list instead of taking the next one
+WIDE = 100  # cells, from which on there is room for a long path
 NAME, FIELD = 24, 6  # cells of the table's columns
 HINT = tr(
     "Choose a layer, then: enter for its activations, h for a heatmap "
@@ -127,7 +128,7 @@ class ExplainScreen(RunScreen):
         yield Static(id="here")
         yield Static(id="of")
         path = PathField(id="image-path")
-        path.placeholder = "/path/to/image.jpg"
+        path.placeholder = tr("/path/to/image.jpg")
         yield path
 
     def heading(self) -> Text:
@@ -261,7 +262,11 @@ class ExplainScreen(RunScreen):
     def _show_choice(self) -> None:
         """Show the image and the class."""
         run, label = self._explained, self._label
-        image = tr("none yet: i") if self._image is None else safe_text(self._image.path, 44)
+        image = (
+            tr("none yet: i")
+            if self._image is None
+            else safe_text(self._image.path, 44 if self.app.size.width > WIDE else 24)
+        )
         if run and self._image and self._error >= 0:
             error = run.worst[self._error]
             image += " " + tr(
@@ -303,7 +308,9 @@ def describe_layer(sight: LayerField, image: tuple[int, int]) -> str:
     layer, field = sight.row, sight.field
     text = f"{layer.name}  {layer.kind}, {format_shape(layer.output_shape)}"
     if field is None:
-        return f"{text}\n{'a value sees ' if sight.why == WHOLE_IMAGE else ''}{sight.why}"
+        if sight.why == WHOLE_IMAGE:
+            return f"{text}\n{tr('a value sees the whole image')}"
+        return f"{text}\n{sight.why}"
     return f"{text}\n{field.describe(layer.output_shape[:2], image)}"
 
 

@@ -24,6 +24,7 @@ from workbench.datasets.sources.opening import open_images
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
+from workbench.runs.work_titles import work_title
 from workbench.text import safe_lines, safe_text
 from workbench.ui.widgets.job_part import STARTING, Job, JobPart
 from workbench.ui.widgets.picture import Picture
@@ -132,7 +133,13 @@ class ExplanationView(Vertical, JobPart):
         if total:
             self.show_message(
                 safe_text(
-                    tr("{phase}, step {done} of {total}", phase=phase, done=done, total=total), 60
+                    tr(
+                        "{phase}, step {done} of {total}",
+                        phase=work_title(phase),
+                        done=done,
+                        total=total,
+                    ),
+                    60,
                 )
             )
 

@@ -29,6 +29,14 @@ KEYS = {
 }  # fmt: skip
 
 
+LABELS = {"data": tr("data"), "base": tr("base"), "training": tr("learning")}
+NUMBERS = {
+    "learning_rate": tr("learning rate"),
+    "batch_size": tr("batch size"),
+    "epochs": tr("epochs"),
+}
+
+
 class RunDetail(Vertical):
     """What is known of the run under the cursor."""
 
@@ -91,7 +99,7 @@ def describe(view: RunView, width: int, utf8: bool) -> Text:
     for label, keys in KEYS.items():
         values = [text for key in keys if (text := _value(view, key))]
         if values:
-            lines.append(line(label, ", ".join(values)))
+            lines.append(line(LABELS[label], ", ".join(values)))
     if layers := describe_layers(view, max(width - LABEL, 10), utf8):
         lines += [Text(), layers]
     if view.tags or view.note:
@@ -114,8 +122,8 @@ def _value(view: RunView, key: str) -> str:
         return "x".join(safe_text(one, 8) for one in value)
     if isinstance(value, list):
         return tr("trains {blocks}", blocks=safe_text(", ".join(map(str, value)), 60))
-    if name in ("learning_rate", "batch_size", "epochs"):
-        return f"{name.replace('_', ' ')} {safe_text(value, 12)}"
+    if name in NUMBERS:
+        return f"{NUMBERS[name]} {safe_text(value, 12)}"
     return safe_text(value, 60)
 
 

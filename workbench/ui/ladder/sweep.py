@@ -7,7 +7,7 @@ from workbench.analysis.trials import SeedResult, TrialRow, trial_rows
 from workbench.app.sweep import metric_of, result_without_run, seed_result
 from workbench.experiment.metrics import ACCURACY, SHORT_TITLES
 from workbench.messages import tr
-from workbench.render.marks import STATE_COLORS, state_symbol
+from workbench.render.marks import STATE_COLORS, TITLES, state_symbol
 from workbench.render.sweep import (
     describe_settings,
     describe_states,
@@ -31,6 +31,10 @@ from workbench.ui.ladder.text import BORDERS, format_heading
 NARROW = {"trial": 21, "state": 17, "val": 8, "95 %": 13, "to best": 9}
 WIDE = {**NARROW, "state": 24, "95 % of it": 17, "test": 8, "seconds": 9}
 LEFT = ("trial", "state")
+COLUMN_TITLES = {
+    "state": tr("state"), "to best": tr("to best"), "95 % of it": tr("95 % of it"),
+    "test": tr("test"), "seconds": tr("seconds"),
+}  # fmt: skip
 STARTING = "starting"
 
 
@@ -79,18 +83,21 @@ class SweepScreen(TrialsScreen):
     def table_columns(self) -> dict[str, int]:
         """Return titles and widths of the columns; the trial gets the spare cells."""
         columns, room = self._columns(), self.app.size.width
+        for name, width in columns.items():  # a title may be wide in another language
+            title = 0 if name == "trial" else self.column_title(name).cell_len + 1
+            columns[name] = max(width, title)
         spare = room - BORDERS - sum(columns.values())
         return {**columns, "trial": columns["trial"] + max(spare, 0)}
 
     def _columns(self) -> dict[str, int]:
-        return WIDE if self.app.size.width >= WIDE_COLUMNS else NARROW
+        return dict(WIDE if self.app.size.width >= WIDE_COLUMNS else NARROW)
 
     def column_title(self, name: str) -> Text:
         """Return the title of a column."""
         shown = (
             tr("val {short_title}", short_title=SHORT_TITLES[self._metric])
             if name == "val"
-            else name
+            else COLUMN_TITLES.get(name, name)
         )
         if name == "trial":
             shown = safe_text(", ".join(short_keys(self._rows).values()) or name, 200)
@@ -134,7 +141,13 @@ class SweepScreen(TrialsScreen):
         found = self._rows[row]
         self.run = found.seeds[0].run
         seeds = [
-            f"seed {one.seed}: {one.state if one.value is None else format_mean(one.value)}"
+            tr(
+                "seed {seed}: {value}",
+                seed=one.seed,
+                value=TITLES.get(one.state, one.state)
+                if one.value is None
+                else format_mean(one.value),
+            )
             for one in found.seeds
         ]
         lines = [
@@ -143,7 +156,11 @@ class SweepScreen(TrialsScreen):
         ]
         ended = next((one for one in found.seeds if one.detail and not one.measured), None)
         if ended:
-            lines.append(safe_text(f"{ended.run}: {ended.state}: {ended.detail}", 300))
+            lines.append(
+                safe_text(
+                    f"{ended.run}: {TITLES.get(ended.state, ended.state)}: {ended.detail}", 300
+                )
+            )
         self.query_one("#detail", Static).update(Text("\n".join(lines)), layout=True)
 
     def runs_of(self, row: int) -> list[str]:

@@ -7,8 +7,8 @@ from rich.text import Text
 
 from workbench.app.ladder import LadderRow, format_reference
 from workbench.messages import tr
-from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
-from workbench.text import plural, safe_text
+from workbench.render.marks import STATE_COLORS, TITLES, sparkline, state_symbol
+from workbench.text import cell_width, format_interval, plural, safe_text
 from workbench.ui.base import WIDE_COLUMNS
 
 BORDERS = 2  # cells beside the table
@@ -23,7 +23,13 @@ WIDE_TABLE_COLUMNS = {
 }  # fmt: skip
 LEFT = ("strategy", "state", "curve")  # all other columns are aligned right
 GAP = 2  # cells before a curve
-AUGMENTED, RANDOM = "-augmented", " random"
+AUGMENTED, RANDOM = "-augmented", " " + tr("random")
+COLUMN_TITLES = {
+    "strategy": tr("strategy"), "state": tr("state"), "epochs": tr("epochs"), "curve": tr("curve"),
+    "acc": tr("acc"), "accuracy": tr("accuracy"), "95 %": "95 %",
+    "95 % interval": tr("95 % interval"), "seconds": tr("seconds"), "book": tr("book"),
+    "readers": tr("readers"),
+}  # fmt: skip
 RUNNING = ("starting", "preparing", "training", "evaluating")
 
 
@@ -38,7 +44,7 @@ def columns(room: int) -> dict[str, int]:
 def title(text: str) -> Text:
     """Return the title of a column."""
     gap = " " * GAP if text == "curve" else ""
-    return Text(gap + text, justify="left" if text in LEFT else "right")
+    return Text(gap + COLUMN_TITLES[text], justify="left" if text in LEFT else "right")
 
 
 def cells(
@@ -62,7 +68,7 @@ def cells(
     wide, widths = room >= WIDE_COLUMNS, columns(room)
     color = theme.get(STATE_COLORS.get(row.state, "$foreground").removeprefix("$"), "")
     epochs = f"{row.epochs_done}/{row.epochs_total}" if row.epochs_total else "-"
-    state = f"{row.state} {state_symbol(row.state, utf8)}"
+    state = f"{TITLES.get(row.state, row.state)} {state_symbol(row.state, utf8)}"
     if not wide and row.state == "training":
         state += f" {epochs}"
     texts = {
@@ -72,8 +78,8 @@ def cells(
         "curve": " " * GAP + sparkline(curve, widths.get("curve", GAP) - GAP, utf8),
         "acc": _share(row.accuracy),
         "accuracy": _share(row.accuracy),
-        "95 %": _interval(row, "-"),
-        "95 % interval": _interval(row, " to "),
+        "95 %": "-".join(map(_share, row.interval)) if row.interval else "-",
+        "95 % interval": format_interval(row.interval),
         "seconds": "-" if row.seconds is None else f"{row.seconds:,.0f}",
         "book": format_reference(row.book),
         "readers": format_reference(row.readers),
@@ -89,16 +95,12 @@ def _name(row: LadderRow, below: str, room: int) -> str:
     """Return the preset; only "+ augmentation" if it augments the one above it in the table."""
     name = "  " + tr("+ augmentation") if below and row.preset == below + AUGMENTED else row.preset
     if row.random_weights:
-        return safe_text(name, room - len(RANDOM)) + RANDOM
+        return safe_text(name, room - cell_width(RANDOM)) + RANDOM
     return safe_text(name, room)
 
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _interval(row: LadderRow, between: str) -> str:
-    return between.join(map(_share, row.interval)) if row.interval else "-"
 
 
 def format_heading(name: str, found: Sequence[str]) -> Text:
@@ -114,8 +116,13 @@ def format_heading(name: str, found: Sequence[str]) -> Text:
             runs=plural(len(found), "run"),
         )
     ]
-    others = ("running", "waiting", "planned", "pruned")
-    parts += [f"{states[state]} {state}" for state in others if states[state]]
+    others = {
+        "running": tr("{count} running", count=states["running"]),
+        "waiting": tr("{count} waiting", count=states["waiting"]),
+        "planned": tr("{count} planned", count=states["planned"]),
+        "pruned": tr("{count} pruned", count=states["pruned"]),
+    }
+    parts += [text for state, text in others.items() if states[state]]
     return text.append(f"  {', '.join(parts)}")
 
 
@@ -132,4 +139,6 @@ def format_detail(row: LadderRow, best: float | None) -> Text:
     if best is not None:
         parts.append(tr("validation {best:.4f}", best=best))
     text = Text(", ".join(parts))
-    return text.append(f"\n{row.state}: {row.detail}" if row.detail else "", style="dim")
+    return text.append(
+        f"\n{TITLES.get(row.state, row.state)}: {row.detail}" if row.detail else "", style="dim"
+    )

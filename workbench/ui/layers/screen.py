@@ -28,7 +28,7 @@ from workbench.render.layers import (
     labelled_line,
     planned_row,
 )
-from workbench.render.marks import bar
+from workbench.render.marks import TITLES, bar
 from workbench.render.network_picture import (
     NetworkPicture,
     explain_part,
@@ -211,9 +211,10 @@ class LayersScreen(LayersView):
 
     def heading(self) -> Text:
         """Return the run's name, its state, and the stage."""
-        text = Text.assemble((safe_text(self.run, 40), "bold"), "  layers")
+        text = Text.assemble((safe_text(self.run, 40), "bold"), "  " + tr("layers"))
         if self._view:
-            text.append(f"   {self._view.summary.state.phase}, {self._describe_stage()}", "dim")
+            phase = self._view.summary.state.phase
+            text.append(f"   {TITLES.get(phase, phase)}, {self._describe_stage()}", "dim")
         return text
 
     def on_mount(self) -> None:
@@ -323,11 +324,11 @@ class LayersScreen(LayersView):
         if parameters and trainable is not None:
             lines.append(self.totals_line(trainable, parameters))
         if (stage and self._spec and self._spec.base) or (started and started.prefix):
-            lines.append(labelled_line("prefix", self._describe_prefix(stage)))
+            lines.append(labelled_line(tr("prefix"), self._describe_prefix(stage)))
         stages = {**{c.stage.index: planned_row(c.stage) for c in plan}, **history.stages}
         for at, row in sorted(stages.items()):
             style = "" if at == index else "dim"
-            name = "plan" if at == min(stages) else ""
+            name = tr("plan") if at == min(stages) else ""
             lines.append(labelled_line(name, f"{at + 1} {describe_stage(row, history)}", style))
         return lines
 

@@ -240,7 +240,7 @@ class LayersStep(LayersView, StepScreen):
         lines = []
         if self._refusal:
             refusal = safe_text(self._refusal, 400)
-            lines.append(labelled_line("refused", refusal, self.color("error")))
+            lines.append(labelled_line(tr("refused"), refusal, self.color("error")))
         cost = forecast.costs[index]
         lines.append(self.totals_line(cost.trainable, cost.parameters))
         if prefix := describe_prefix_cost(self.spec, forecast, index):
@@ -265,7 +265,7 @@ class LayersStep(LayersView, StepScreen):
         keys = ADVICE_KEYS if is_high else ADVICE_KEYS[:1]
         lines = []
         for key, piece in zip(keys, advice, strict=False):
-            line = labelled_line("advice", piece.sentence, self.color("warning"))
+            line = labelled_line(tr("advice"), piece.sentence, self.color("warning"))
             lines.append(line.append(f" {key}: {piece.offer}", "bold"))
         if more := len(advice) - len(lines):
             lines[-1].append(tr("  and {more} more", more=more), "dim")

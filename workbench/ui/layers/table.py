@@ -11,7 +11,16 @@ from textual.widgets import DataTable
 from workbench.messages import tr
 from workbench.render.marks import funnel, split_bar
 from workbench.render.network_picture import NetworkPicture, format_field, format_operations
-from workbench.runs.freeze_check import ERROR, NOTE, WARNING, Layer, LayerGroup, Verdict, verdict
+from workbench.runs.freeze_check import (
+    ERROR,
+    NOTE,
+    WARNING,
+    Layer,
+    LayerGroup,
+    Verdict,
+    status_title,
+    verdict,
+)
 from workbench.text import cell_width, format_shape, pad_cells, safe_text, slice_cells
 from workbench.ui.base import WIDE_COLUMNS
 from workbench.ui.layers.columns import LayerColumn, fitting_columns
@@ -70,8 +79,8 @@ def _layer_row(layer: Layer, depth: int) -> TableRow:
         trains=layer.requested,
         output=_format_shape(layer.output_shape),
         parameters=f"{layer.parameters:,}",
-        requested=safe_text(layer.requested, 9) or NOTHING,
-        compiled=safe_text(layer.compiled, 9) or NOTHING,
+        requested=status_title(layer.requested) or NOTHING,
+        compiled=status_title(layer.compiled) or NOTHING,
         moved=_format_moved(layer.moved),
         verdict=verdict(layer),
     )

@@ -87,7 +87,7 @@ class AskWeights(ModalScreen[str | None]):
                     base=self._base,
                 )
             )
-            yield PathField(self._weights, "/path/to/weights.h5", WEIGHTS)
+            yield PathField(self._weights, tr("/path/to/weights.h5"), WEIGHTS)
             yield Static(id="error")
 
     @on(Input.Submitted)

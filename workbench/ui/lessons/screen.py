@@ -210,7 +210,7 @@ class LessonsScreen(WorkbenchScreen, JobPart):
                 else tr("enter runs {lesson_name} on {on}", lesson_name=lesson.name, on=on)
             )
         phase, done, total = self._step
-        return f"{self._lesson_job.title}: {format_progress(safe_text(phase, 40), done, total)}"
+        return f"{self._lesson_job.title}: {safe_text(format_progress(phase, done, total), 60)}"
 
     def _show_scroll_hint(self) -> None:
         sheet = self.query_one("#sheet")

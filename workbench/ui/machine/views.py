@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 from rich.table import Table
 from rich.text import Text
@@ -18,11 +18,12 @@ from textual.worker import get_current_worker
 from workbench.app.jobs import CheckState
 from workbench.machine import live
 from workbench.machine.check import MachineReport
-from workbench.machine.diagnosis import format_gpu, rows
+from workbench.machine.diagnosis import format_gpu, row_title, rows
 from workbench.machine.facts import Gpu
 from workbench.machine.finding import Finding
 from workbench.messages import tr
 from workbench.render.marks import bar
+from workbench.runs.work_titles import work_title
 from workbench.text import format_gib, format_seconds, pad_cells, plural, safe_lines, safe_text
 
 PROCESSES = 3  # shown for each GPU; of more only their number
@@ -36,6 +37,17 @@ STYLES = {
     "warning": ("!", "!", "warning"),
     "note": ("·", "-", "secondary"),
 }
+STATE_TITLES = {"usable": tr("usable"), "degraded": tr("degraded"), "broken": tr("broken")}
+# What NVML itself says, in English, where there is no GPU.
+NVML_ERRORS = {
+    "NVML Shared Library Not Found": tr("NVML Shared Library Not Found"),
+    "Driver Not Loaded": tr("Driver Not Loaded"),
+    "Driver/library version mismatch": tr("Driver/library version mismatch"),
+}
+# Of wide letters: by "ellipsis" Rich cuts a line that ends with a blank.
+FOLD: Literal["fold"] = "fold"
+    "fold"  # of wide letters: by "ellipsis" Rich cuts a line that ends with a blank
+)
 CLOSE_SECONDS = 0.5  # at most, until polling ends after `stop_polling`
 
 
@@ -63,18 +75,20 @@ def format_verdict(state: CheckState, styles: TextStyle) -> Text:
     """Return the result of the last check, or the phase of a running one."""
     text = Text()
     if state.error:
-        text.append(f"failed {styles.symbol('broken')}  ", f"bold {styles.style('broken')}")
+        text.append(f"{tr('failed')} {styles.symbol('broken')}  ", f"bold {styles.style('broken')}")
         text.append(tr("The check ended early: {error}\nr tries again.", error=state.error))
         text.append("\n\n" if state.report else "")
     if state.report:
         diagnosis = state.report.diagnosis
         text.append(
-            f"{diagnosis.state} {styles.symbol(diagnosis.state)}  ",
+            f"{STATE_TITLES[diagnosis.state]} {styles.symbol(diagnosis.state)}  ",
             f"bold {styles.style(diagnosis.state)}",
         )
         text.append(diagnosis.verdict, "bold")
     elif state.busy:
-        text.append(f"checking ...  {safe_text(state.phase, 50)}\n\n")
+        text.append(
+            tr("checking ...  {phase}", phase=safe_text(work_title(state.phase), 50)) + "\n\n"
+        )
         text.append(
             tr("Each probe runs in its own process; the longest is the trial step, which\n")
         )
@@ -90,10 +104,12 @@ def format_finding(finding: Finding, opened: bool, styles: TextStyle) -> Table:
     grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
     grid.add_column(width=1)
     grid.add_column(ratio=1)
-    grid.add_row(Text(styles.symbol(finding.severity), style), Text(finding.what, style))
-    grid.add_row("", Text(finding.why))
+    grid.add_row(
+        Text(styles.symbol(finding.severity), style), Text(finding.what, style, overflow=FOLD)
+    )
+    grid.add_row("", Text(finding.why, overflow=FOLD))
     if finding.remedy:
-        grid.add_row(Text(">", "bold"), Text(finding.remedy, "bold"))
+        grid.add_row(Text(">", "bold"), Text(finding.remedy, "bold", overflow=FOLD))
     if count := len(finding.consequences):
         mark = ("▾" if opened else "▸") if styles.utf8 else ("-" if opened else "+")
         grid.add_row(
@@ -101,7 +117,7 @@ def format_finding(finding: Finding, opened: bool, styles: TextStyle) -> Table:
             Text(tr("{consequences} (enter)", consequences=plural(count, "consequence")), "dim"),
         )
         for one in finding.consequences if opened else ():
-            grid.add_row("", Text(one.what))
+            grid.add_row("", Text(one.what, overflow=FOLD))
     return grid
 
 
@@ -109,7 +125,7 @@ def facts_table(report: MachineReport) -> Table:
     """Return the facts about the machine, one a row; long texts wrap."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     for label, text in rows(report.facts, report.benchmarks):
-        grid.add_row(Text(label, "dim"), Text(text))
+        grid.add_row(Text(row_title(label), "dim"), Text(text, overflow=FOLD))
     return grid
 
 
@@ -154,7 +170,11 @@ def format_gauges(sample: live.Gauges, column: bool, styles: TextStyle) -> Text:
     for gpu in sample.nvml.gpus:
         _gpu(text, gpu, column, styles)
     if not sample.nvml.gpus:
-        reason = f": {safe_text(sample.nvml.error, 60)}" if sample.nvml.error else ""
+        reason = (
+            f": {NVML_ERRORS.get(sample.nvml.error, safe_text(sample.nvml.error, 60))}"
+            if sample.nvml.error
+            else ""
+        )
         text.append(pad_cells("gpu", 9) + tr("none") + f"{reason}\n", "dim")
     if sample.silent > live.PATIENCE:
         silence = format_seconds(round(sample.silent))

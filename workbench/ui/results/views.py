@@ -29,6 +29,7 @@ from workbench.runs.score import format_scores
 from workbench.runs.watch import RunView
 from workbench.text import cell_width, cut_cells, pad_cells, safe_text
 from workbench.ui.base import WIDE_COLUMNS
+from workbench.words import shown
 
 LABEL = 10  # cells of a label in the matrix, and in the table of labels
 MAX_LABEL_ROWS = 100
@@ -229,7 +230,7 @@ def summary_lines(
         warning: colour of the caveats.
     """
     low, high = results.interval
-    first = labelled_line(results.split, f"{results.accuracy:.4f}", "bold")
+    first = labelled_line(shown(results.split), f"{results.accuracy:.4f}", "bold")
     first.append(tr("  ({low:.4f} to {high:.4f} with 95 % confidence)  ", low=low, high=high))
     lines = [first.append(tr("{images:,} images", images=results.images), "dim")]
     if results.scores:

@@ -13,8 +13,10 @@ from workbench.runs.history import monitored_scores
 from workbench.runs.slurm import resume_arguments
 from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
-from workbench.text import safe_lines, safe_text
+from workbench.runs.work_titles import work_title
+from workbench.text import pad_cells, safe_lines, safe_text
 from workbench.ui.train.text import describe_strategy, track
+from workbench.words import shown
 
 PRINTED_LINES = 6  # of a worker that ended without an event
 
@@ -28,7 +30,7 @@ def format_gone(name: str, seen: bool) -> Text:
     """
     shown = safe_text(name, 64)
     if not seen:
-        return Text(f"Loading {shown} ...", style="dim")
+        return Text(tr("Loading {shown} ...", shown=shown), style="dim")
     return Text.assemble(
         (tr("{shown} is gone.", shown=shown), "bold"),
         tr("\n\nIts folder was moved or deleted, perhaps by another window. q goes back."),
@@ -137,6 +139,7 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
         phase = view.summary.state.description or phase
     if phase.startswith(WAITING_PHASE):
         phase = tr("waiting for {what}", what=phase.removeprefix(WAITING_PHASE))
+    phase = work_title(phase)
     text = Text.assemble((f"{phase[:1].upper()}{phase[1:]}", "bold"))
     if work and work.total:
         text.append("\n\n").append_text(track(work.done / work.total, min(width - 30, 50), utf8))
@@ -148,14 +151,14 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
         (tr("data"), safe_text(view.summary.data, 50)),
     ]
     if history.labels:
-        facts.append(("classes", safe_text(", ".join(history.labels), 56)))
+        facts.append((tr("classes"), safe_text(", ".join(history.labels), 56)))
     if history.images:
-        counts = [f"{count:,} {safe_text(split, 12)}" for split, count in history.images.items()]
-        facts.append(("images", ", ".join(counts)))
+        counts = [f"{count:,} {shown(split)}" for split, count in history.images.items()]
+        facts.append((tr("images"), ", ".join(counts)))
     if deadline := format_deadline(view):
         facts.append((tr("ends"), deadline))
     text.append("\n")
     for label, value in facts:
-        text.append(f"\n{label:<10}", style="dim").append(value)
+        text.append(f"\n{pad_cells(label, 10)}", style="dim").append(value)
     text.append(tr("\n\nq detaches; the run keeps running."), style="dim")
     return text

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from workbench.analysis.curves import CurveAdvice
 from workbench.experiment.metrics import SHORT_TITLES
+from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.render.curves import OTHER_DATA, OVERLAY, same_data
 from workbench.render.marks import TITLES, state_symbol
@@ -22,7 +23,9 @@ from workbench.runs.events import (
 )
 from workbench.runs.history import History, StageRow, monitored_scores
 from workbench.runs.watch import RunView
+from workbench.runs.work_titles import work_title
 from workbench.text import (
+    cell_width,
     format_age,
     format_bytes,
     format_seconds,
@@ -92,10 +95,10 @@ def describe_strategy(view: RunView) -> str:
 
 def overlay_line(view: RunView, other: RunView, width: int) -> Text:
     """Return the name and strategy of the run whose curves are drawn behind."""
-    details = f"{describe_strategy(other)}, validation"
+    details = tr("{strategy}, validation", strategy=describe_strategy(other))
     if not same_data(view, other):
         details += f", {OTHER_DATA}"
-    name = safe_text(other.name, max(width - LABEL - len(details) - 2, NAME))
+    name = safe_text(other.name, max(width - LABEL - cell_width(details) - 2, NAME))
     return labelled(OVERLAY, Text.assemble(name, (f"  {details}", "dim")))
 
 
@@ -112,7 +115,7 @@ def progress_line(view: RunView, width: int, utf8: bool, stopping: bool) -> Text
         reason = view.summary.state.description
         return labelled(tr("waiting"), Text(safe_text(reason, max(width - LABEL, 20))))
     if history.work:
-        name = safe_text(history.work.phase, 30)
+        name = safe_text(work_title(history.work.phase), 30)
         return labelled(_phase_label(view), _bar_line(history.work, name, width, utf8))
     progress = history.progress
     if progress is None:
@@ -128,7 +131,7 @@ def progress_line(view: RunView, width: int, utf8: bool, stopping: bool) -> Text
         rest.append(tr("acc {accuracy:.3f}", accuracy=progress.accuracy))
     details = "  ".join(rest)
     share = progress.position.step / progress.steps if progress.steps else 0.0
-    cells = min(max(width - LABEL - len(details) - 2, 8), 60)
+    cells = min(max(width - LABEL - cell_width(details) - 2, 8), 60)
     return labelled(tr("epoch"), Text.assemble(track(share, cells, utf8), "  ", details))
 
 
@@ -142,7 +145,7 @@ def _bar_line(work: Work, name: str, width: int, utf8: bool) -> Text:
     if not work.total:
         return Text(name)
     details = tr("{name}, {done:,} of {total:,}", name=name, done=work.done, total=work.total)
-    cells = min(max(width - LABEL - len(details) - 2, 8), 40)
+    cells = min(max(width - LABEL - cell_width(details) - 2, 8), 40)
     return Text.assemble(track(work.done / work.total, cells, utf8), "  ", details)
 
 
@@ -190,10 +193,17 @@ def log_header(history: History) -> Text:
 
 def _log_columns(history: History) -> dict[str, int]:
     """Return titles and cells; a monitored score has the place of the training accuracy."""
+    widths = {"loss": 7, "acc": 8, "val loss": 11, "val acc": 9}
     for name in monitored_scores(history)[:1]:
-        before = {"loss": 7, "val loss": 11, "val acc": 9, SHORT_TITLES[name]: 8}
-        return {**before, "rate": 10, "time": 12}
-    return {"loss": 7, "acc": 8, "val loss": 11, "val acc": 9, "rate": 10, "time": 12}
+        widths = {"loss": 7, "val loss": 11, "val acc": 9, SHORT_TITLES[name]: 8}
+    widths |= {"rate": 10, "time": 12}
+    for title in tuple(widths):  # a wide title takes its room from the columns with most of it
+        missing = cell_width(LOG_TITLES.get(title, title)) + 1 - widths[title]
+        if missing > 0:
+            widths[title] += missing
+            widths["rate"] -= min(missing, 2)
+            widths["time"] -= max(missing - 2, 0)
+    return widths
 
 
 def log_lines(history: History, count: int) -> Lines:
@@ -219,8 +229,9 @@ def probe_lines(probe: CrossValidated, count: int) -> Lines:
 def _tried_line(one: TriedValue, probe: CrossValidated) -> Text:
     is_chosen = one.value == probe.chosen
     value = "-" if one.value is None else f"{one.value:.2g}"
+    shown = tr("{value} chosen", value=value) if is_chosen else value
     cells = (
-        f"{pad_cells(value + (' ' + tr('chosen') if is_chosen else ''), 18)}{_number(one.loss):>10}"
+        f"{pad_cells(shown, 18)}{_number(one.loss):>10}"
         f"{_number(one.accuracy):>11}{f'+-{_number(one.error)}':>10}"
     )
     return labelled("", Text(cells, style="bold" if is_chosen else ""))
@@ -231,7 +242,7 @@ def _number(value: float | None, digits: str = ".3f") -> str:
 
 
 def _stage_line(stage: StageRow) -> Text:
-    name = safe_text(stage.name, 40)
+    name = safe_text(stage_title(stage.name), 40)
     return labelled(
         "", Text(tr("stage {number}: {name}", number=stage.index + 1, name=name), style="dim")
     )
@@ -247,7 +258,9 @@ def _epoch_line(row: EpochFinished, columns: Mapping[str, int], best: bool) -> T
         "time": "-" if row.seconds is None else format_seconds(row.seconds),
         **{SHORT_TITLES[name]: _number(value) for name, value in row.scores.items()},
     }
-    cells = "".join(f"{values.get(title, '-'):>{width}}" for title, width in columns.items())
+    cells = "".join(
+        pad_cells(values.get(title, "-"), width, "r") for title, width in columns.items()
+    )
     first = pad_cells(f"{row.epoch}{' ' + tr('best') if best else ''}", 9)
     return labelled("", Text(first + cells, style="bold" if best else ""))
 
@@ -267,7 +280,7 @@ def notice_line(notices: Sequence[Notice], now: float, width: int, style: str) -
     when = "" if newest.t is None else format_time_of_day(newest.t, now)
     more = " " + tr("(newest of {count})", count=len(notices)) if len(notices) > 1 else ""
     message = Text(safe_text(newest.message, 400), style=style)
-    message.truncate(max(width - LABEL - len(when) - 2 - len(more), 20), overflow="ellipsis")
+    message.truncate(max(width - LABEL - len(when) - 2 - cell_width(more), 20), overflow="ellipsis")
     return labelled(
         tr("notice"), Text.assemble((f"{when}  " if when else "", "dim"), message, (more, "dim"))
     )
@@ -326,12 +339,12 @@ def gpu_line(machine: MachineSample, chosen: ChosenGpu | None, width: int, utf8:
     bars = width >= WIDE_COLUMNS
     parts = [
         Text(safe_text(chosen.name if chosen else "", 24)),
-        _share("use", gpu.utilization, bars, utf8),
+        _share(tr("use"), gpu.utilization, bars, utf8),
         _memory(gpu.memory_used, gpu.memory_total, bars, utf8),
     ]
     if gpu.temperature is not None:
         parts.append(Text(f"{gpu.temperature:.0f} {'°C' if utf8 else 'C'}"))
-    return labelled("gpu", Text("  ").join(part for part in parts if part.plain))
+    return labelled(tr("gpu"), Text("  ").join(part for part in parts if part.plain))
 
 
 def _share(name: str, percent: float | None, bars: bool, utf8: bool) -> Text:
@@ -344,7 +357,7 @@ def _memory(used: float | None, total: float | None, bars: bool, utf8: bool) -> 
     if used is None or not total:
         return Text("")
     value = f"{used / 2**30:.1f}/{total / 2**30:.0f} GiB"
-    return _gauge("memory", used / total, value, bars, utf8)
+    return _gauge(tr("memory"), used / total, value, bars, utf8)
 
 
 def _gauge(name: str, share: float, value: str, bars: bool, utf8: bool) -> Text:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text, TextType
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -107,6 +107,18 @@ class PathField(Input):
     ) -> None:
         super().__init__(value, placeholder=placeholder, id=id, suggester=PathSuggester(files))
         self.compact = True
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Leave "?" to the screen while nothing is typed."""
+        return super().check_consume_key(key, character) and not self._is_question(character)
+
+    def on_key(self, event: events.Key) -> None:
+        """Do not type a "?" first: it explains, as on every screen."""
+        if self._is_question(event.character):
+            event.prevent_default()
+
+    def _is_question(self, character: str | None) -> bool:
+        return character == "?" and not self.value
 
     def action_complete(self) -> None:
         """Accept the suggestion behind the cursor."""

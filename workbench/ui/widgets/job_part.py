@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from workbench.app.jobs import JobEvent, JobHandle, report_progress, run_job
 from workbench.messages import tr
+from workbench.runs.work_titles import work_title
 from workbench.ui.base import T, notify_error
 
 STARTING = tr("Starting the framework: this takes a few seconds.")
@@ -152,6 +153,7 @@ class JobPart(Widget):
 
 def format_progress(phase: str, done: int, total: int) -> str:
     """Return the phase of a job, with its counts where the total is known."""
+    phase = work_title(phase)
     return (
         tr("{phase} {done:,} of {total:,}", phase=phase, done=done, total=total) if total else phase
     )
