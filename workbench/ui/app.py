@@ -190,6 +190,13 @@ class WorkbenchApp(PersonalApp):
         """Quit once the screen in front is built; it would fail to find its widgets before."""
         self.screen.call_later(self.exit)
 
+    def action_command_palette(self) -> None:
+        """Open the palette, of which there is one at a time."""
+        from workbench.ui.palette import Palette
+
+        if not Palette.is_open(self):
+            self.push_screen(Palette(id="--command-palette"))
+
     def action_show_help_panel(self) -> None:
         """List the keys of the screen at its right."""
         from workbench.ui.palette import KeyPanel

@@ -10,12 +10,22 @@ from functools import partial
 from typing import Any, ClassVar, cast
 
 from rich.table import Table
+from textual import on
 from textual.app import App, ComposeResult, SystemCommand
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import (
+    Command,
+    CommandInput,
+    CommandList,
+    CommandPalette,
+    DiscoveryHit,
+    Hit,
+    Hits,
+    Provider,
+)
 from textual.content import Content
 from textual.markup import escape
 from textual.screen import ActiveBinding, Screen
-from textual.widgets import HelpPanel, Static
+from textual.widgets import HelpPanel, Input, Static
 
 from workbench.content.concepts import CONCEPTS
 from workbench.messages import current_language, in_english, tr
@@ -53,6 +63,32 @@ TITLES = {
     "strategy.lr-find": tr("Learning rate finder: the range test"),
     "strategy.tune": tr("Tune the head: its size, dropout, learning rate"),
 }
+
+
+class Palette(CommandPalette):
+    """Textual's palette; enter takes the best command of the whole text, however fast it came.
+
+    Textual would take what an earlier text had found, or nothing while it still searches.
+    """
+
+    _listed: str | None = None  # the text whose commands are shown
+    _waits = False  # enter was pressed before they were
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        if event.value.strip() != self._listed:
+            event.stop()
+            event.prevent_default()
+            self._waits = True
+
+    def _refresh_command_list(
+        self, command_list: CommandList, commands: list[Command], clear_current: bool
+    ) -> None:
+        super()._refresh_command_list(command_list, commands, clear_current)
+        self._listed = self.query_one(CommandInput).value.strip()
+        if self._waits and commands:
+            self._waits = False
+            self.call_after_refresh(self._action_command_list, "select")
 
 
 class CommandProvider(Provider):
@@ -114,13 +150,18 @@ def _plain(text: str) -> str:
 
 
 def _score(words: Sequence[str], command: SystemCommand) -> int:
-    """Return a score, higher for words of the title and for word starts; 0 if one is missing."""
-    title, help_text = f" {_plain(command.title)}", f" {_plain(command.help)}"
+    """Return a score, higher for words of the title and for word starts; 0 if one is missing.
+
+    A whole word counts more than its beginning, most where the title begins with it: "tag" is Tag.
+    """
+    title, help_text = f" {_plain(command.title)} ", f" {_plain(command.help)}"
     help_text += f" {_plain(_in_english(command))}"
     total = 0
     for word in words:
         start = f" {word}"
-        points = 3 if start in title else 2 if word in title else 1 if start in help_text else 0
+        whole = 5 if title.startswith(f"{start} ") else 4 if f"{start} " in title else 0
+        part = 3 if start in title else 2 if word in title else 1 if start in help_text else 0
+        points = whole or part
         if not points:
             return 0
         total += points

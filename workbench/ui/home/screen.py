@@ -244,7 +244,7 @@ class HomeScreen(WorkbenchScreen):
         self.query_one("#detail").display = not wide
         if wide:
             self.query_one(RunDetail).show(view, self.workbench.utf8)
-        detail = describe_run(view) if view else Text()
+        detail = describe_run(view, tags=True) if view else Text()
         if detail != self._detail:
             self._detail = detail
             room = max(self.app.size.width - 4, 20)  # within the margins of body and text
@@ -400,9 +400,9 @@ class HomeScreen(WorkbenchScreen):
             for name in [one for one, text in titles.items() if text == title]:
                 self._sort_by(name)
 
-        likely = METRIC if self._settings.sort == STARTED else self._settings.sort
+        present = titles[self._settings.sort]
         question = tr("Sort by what? The same again turns the order round.")
-        self.app.push_screen(PickName(question, tuple(titles.values()), titles[likely]), answered)
+        self.app.push_screen(PickName(question, tuple(titles.values()), present, True), answered)
 
     def _sort_by(self, name: str) -> None:
         again = name == self._settings.sort
@@ -418,26 +418,34 @@ class HomeScreen(WorkbenchScreen):
         """Ask for the tags of the run under the cursor."""
         if view := self._chosen():
             question = tr("Tags of {run}: words with blanks between", run=view.name)
-            self._ask(question, " ".join(view.tags),
-                      lambda text: write_tags(view.folder, text.split()))  # fmt: skip
+
+            def write(text: str) -> str:
+                tags = " ".join(write_tags(view.folder, text.split()))
+                if not tags:
+                    return tr("{run} has no tags now.", run=view.name)
+                return tr("{run} has the tags: {tags}", run=view.name, tags=tags)
+
+            self._ask(question, " ".join(view.tags), write)
 
     def action_note(self) -> None:
         """Ask for a note on the run under the cursor."""
         if view := self._chosen():
             question = tr("A note on {run}: enter saves it, esc cancels", run=view.name)
 
-            def write(text: str) -> None:
-                if text.strip():
-                    add_note(view.folder, text)
+            def write(text: str) -> str:
+                if not text.strip():
+                    return tr("Without a text no note is kept.")
+                add_note(view.folder, text)
+                return tr("The note is kept with {run}.", run=view.name)
 
             self._ask(question, "", write)
 
-    def _ask(self, question: str, value: str, write: Callable[[str], object]) -> None:
-        """Ask for a text and write it; the feed shows it."""
+    def _ask(self, question: str, value: str, write: Callable[[str], str]) -> None:
+        """Ask for a text, write it, and show what was done; the feed shows it in the table."""
 
         def answered(text: str | None) -> None:
             if text is not None:
-                in_background(self, lambda: write(text), lambda _: None)
+                in_background(self, lambda: write(text), self.notify)
 
         self.app.push_screen(Prompt(question, value), answered)
 

@@ -98,7 +98,7 @@ def format_finding(finding: Finding, opened: bool, styles: TextStyle) -> Table:
         mark = ("▾" if opened else "▸") if styles.utf8 else ("-" if opened else "+")
         grid.add_row(
             Text(mark),
-            Text(tr("{consequences} (enter)", consequences=plural(count, "consequence")), "dim"),
+            Text(tr("{consequences} (space)", consequences=plural(count, "consequence")), "dim"),
         )
         for one in finding.consequences if opened else ():
             grid.add_row("", Text(one.what))
