@@ -14,7 +14,7 @@ from workbench.cli.group import in_workspace
 from workbench.cli.options import PathArgument, json_option, latest_argument, mirror_option
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
-from workbench.export.formats import FORMATS, MAX_DIFFERENCE
+from workbench.export.formats import FORMATS
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import safe_text, table
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "--out",
     type=PathArgument(new=True),
     metavar="PATH",
-    help="A folder, or with --script a file. Default: RUN-export, train_RUN.py.",
+    help="A folder, or with --script a file. Default: RUN-keras, by the format, or train_RUN.py.",
 )
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @json_option
@@ -83,11 +83,10 @@ def _model(
     force: bool,
     as_json: bool,
 ) -> None:
-    from workbench.app.export import export_run
-    from workbench.runs.folder import safe_stem
+    from workbench.app.export import export_name, export_run
 
-    target = out or Path(f"{safe_stem(run.name)}-export")
     chosen = tuple(dict.fromkeys(formats))
+    target = out or Path(export_name(run, chosen))
     with exit_cleanly_on_signals(), progress_bar() as progress:
         made = export_run(workspace, run, chosen, target, force, progress, mirror=mirror)
     if as_json:
@@ -97,20 +96,16 @@ def _model(
 
 
 def _print(made: "ExportedModel") -> None:
+    from workbench.app.export import describe_difference
+
     rows = [(one.format.title, one.format.file, f"{one.difference:.2g}") for one in made.tried]
     echo(table((tr("format"), tr("file"), tr("differs by")), rows, "llr"))
     one = made.tried[0]
     kind = tr("of the run's images") if one.own else tr("random images (the run's are gone)")
-    echo(
-        tr(
-            "Loaded again in fresh processes and tried on {images} {kind}: no "
-            "probability differs by more than {max_difference:g} from the "
-            "original's.",
-            images=one.images,
-            kind=kind,
-            max_difference=MAX_DIFFERENCE,
-        )
-    )
+    kind = f"{one.images} {kind}"
+    worst = max(each.difference for each in made.tried)
+    echo(tr("Loaded again in fresh processes and tried on {images}.", images=kind))
+    echo(describe_difference(worst))
     if made.mirrored:
         echo(tr("It averages the probabilities of each image and its mirror image by itself."))
     echo(tr("{folder}: README.md shows how to load it.", folder=safe_text(made.folder, 1000)))

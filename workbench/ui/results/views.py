@@ -27,7 +27,7 @@ from workbench.runs.results import (
 )
 from workbench.runs.score import format_scores
 from workbench.runs.watch import RunView
-from workbench.text import cell_width, cut_cells, pad_cells, safe_text
+from workbench.text import cell_width, cut_cells, pad_cells, plural, safe_text
 from workbench.ui.base import WIDE_COLUMNS
 
 LABEL = 10  # cells of a label in the matrix, and in the table of labels
@@ -263,6 +263,32 @@ def summary_lines(
             labelled_line("" if number else tr("note"), caveat.removeprefix(tr("Note: ")), warning)
         )
     return lines
+
+
+def view_tabs(results: Results, shown: str, key: str) -> Text:
+    """Return the names of the views in a line, that of the present one marked.
+
+    Args:
+        results: of the run; the label with the lowest recall and the errors are named.
+        shown: the present view.
+        key: that shows the next one.
+    """
+    known = [one for one in results.classes if one.recall is not None and one.recall < 1]
+    labels = tr("labels")
+    if known:
+        weakest = min(known, key=lambda one: one.recall or 0.0)
+        name = cut_cells(safe_text(weakest.label, 2 * LABEL), 2 * LABEL)
+        labels = tr("labels, {label} has recall {recall:.2f}", label=name, recall=weakest.recall)
+    tabs = {
+        "matrix": tr("confusion"),
+        "classes": labels,
+        "errors": plural(results.wrong, "error"),
+    }
+    text = Text(no_wrap=True)
+    for name, title in tabs.items():
+        text.append(" · " if text else "", "dim")
+        text.append(f"[{title}]" if name == shown else title, "bold" if name == shown else "dim")
+    return text.append(f"   {key}", "bold").append(" " + tr("the next one"), "dim")
 
 
 def view_titles(results: Results, wider: bool, higher: bool) -> dict[str, str]:
