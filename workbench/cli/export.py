@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -24,12 +24,22 @@ if TYPE_CHECKING:
     from workbench.runs.folder import RunFolder
 
 
+class FormatChoice(click.Choice[str]):
+    """The formats; also by names that they had, or that their files have."""
+
+    OTHER_NAMES: ClassVar = {"tflite": "litert", "saved-model": "savedmodel", "h5": "keras"}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name of the format that is meant."""
+        return super().convert(self.OTHER_NAMES.get(str(value).lower(), value), param, ctx)
+
+
 @click.command()
 @latest_argument
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(list(FORMATS)),
+    type=FormatChoice(list(FORMATS)),
     multiple=True,
     help="Of the model; may be given several times. Default: keras.",
 )

@@ -44,8 +44,10 @@ from workbench.runs.score import format_scores
 from workbench.text import (
     format_accuracy,
     format_gib,
+    format_moved,
     format_seconds,
     format_shape,
+    percent,
     plural,
     safe_text,
 )
@@ -146,7 +148,10 @@ def _results(data: RunData) -> Values:
         *format_scores(results.scores),
         ("loss", format_accuracy(results.loss)),
         ("images", f"{results.images:,}"),
-        ("with this preset", describe_reference(data.summary.preset)),
+        (
+            "with this preset",
+            describe_reference(data.summary.preset, data.results.labels if data.results else None),
+        ),
     ]
     if results.shifted:
         pixels, shifted = results.shifted
@@ -248,7 +253,7 @@ def _moved(share: float | None) -> str:
         return "-"
     if not share:
         return "0"
-    return f"{share:.2%}" if share >= 0.0001 else f"{100 * share:.1e}%"
+    return format_moved(share, 2) if share >= 0.0001 else f"{100 * share:.1e} %"
 
 
 def _confusion(data: RunData) -> Values:
@@ -285,7 +290,7 @@ def _errors(data: RunData, images: RunImages) -> list[Values]:
             "path": error.path,
             "label": error.label,
             "predicted": error.predicted,
-            "probability": f"{error.probability:.0%}",
+            "probability": percent(error.probability),
             "problem": "",
         }
         try:

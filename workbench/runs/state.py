@@ -26,7 +26,7 @@ from workbench.runs.lock import (
 from workbench.runs.phase import RunState, describe_time
 from workbench.runs.slurm_queue import JobState, find_job, job_state
 from workbench.runs.slurm_state import state_by_job
-from workbench.text import format_seconds, safe_text
+from workbench.text import format_seconds, percent, safe_text
 
 ENDED = ("finished", "stopped", "pruned", "failed")
 UNKNOWN = "?"
@@ -131,7 +131,7 @@ def _describe_memory(machine: MachineSample | None) -> str:
     used, total = (machine.memory_used, machine.memory_total) if machine else (None, None)
     if not used or not total or used < MEMORY_SHARE * total:
         return ""
-    return tr(", with {used:.0%} of the memory in use", used=used / total)
+    return tr(", with {used} of the memory in use", used=percent(used / total))
 
 
 def _first_line(message: str) -> str:

@@ -193,7 +193,8 @@ def check_keys(wanted: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ..
         name, key, other = clash
         notes.append(
             tr(
-                "keys.{id}: {key} is already the key of “{title}” (keys.{other}) on the same screen",
+                "keys.{id}: {key} is already the key of “{title}” (keys.{other}) "
+                "on the same screen",
                 id=name,
                 key=format_key(key),
                 title=known[other].short if other in known else other,

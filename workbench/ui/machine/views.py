@@ -68,10 +68,10 @@ def format_verdict(state: CheckState, styles: TextStyle) -> Text:
         text.append("\n\n" if state.report else "")
     if state.report:
         diagnosis = state.report.diagnosis
-        text.append(
-            f"{diagnosis.state} {styles.symbol(diagnosis.state)}  ",
-            f"bold {styles.style(diagnosis.state)}",
-        )
+        nvml, word, sign = state.report.facts.nvml, diagnosis.state, diagnosis.state
+        if word == "degraded" and (nvml is None or nvml.nvml is None or not nvml.nvml.gpus):
+            word, sign = "usable", "note"  # a machine without a GPU: nothing of it is broken
+        text.append(f"{word} {styles.symbol(sign)}  ", f"bold {styles.style(sign)}")
         text.append(diagnosis.verdict, "bold")
     elif state.busy:
         text.append(f"checking ...  {safe_text(state.phase, 50)}\n\n")

@@ -27,7 +27,7 @@ from workbench.runs.results import (
 )
 from workbench.runs.score import format_scores
 from workbench.runs.watch import RunView
-from workbench.text import cell_width, cut_cells, pad_cells, plural, safe_text
+from workbench.text import cell_width, cut_cells, pad_cells, percent, plural, safe_text
 from workbench.ui.base import WIDE_COLUMNS
 
 LABEL = 10  # cells of a label in the matrix, and in the table of labels
@@ -140,7 +140,7 @@ def matrix_rows(results: Results, utf8: bool) -> Iterator[list[Text]]:
 def pair_cells(pair: ConfusedPair) -> list[Text]:
     """Return two labels, how many images of the first were called the second, their share."""
     names = (Text(safe_text(name, PAIR_LABEL)) for name in (pair.label, pair.predicted))
-    numbers = (f"{pair.count:,}", f"{pair.share:.0%}")
+    numbers = (f"{pair.count:,}", percent(pair.share))
     return [*names, *(Text(number, justify="right") for number in numbers)]
 
 
@@ -252,7 +252,7 @@ def summary_lines(
         lines.append(line)
     if early := describe_early_end(history):
         lines.append(labelled_line(tr("ended"), early, warning))
-    if reference := describe_reference(preset):
+    if reference := describe_reference(preset, results.labels):
         lines.append(labelled_line(tr("compare"), reference).append(tr("  same preset"), "dim"))
     if results.shifted:
         pixels, accuracy = results.shifted
