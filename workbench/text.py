@@ -3,7 +3,6 @@
 import codecs
 import io
 import os
-import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,6 @@ from workbench.messages import tr, tr_plural
 
 MAX_SHOWN = 200
 FAR = 10  # times their size, from which a movement of weights is no percentage
-_LABELLED = re.compile(r"(\s*\S+\s{2,}|\s+|)(.*)")
 NAMED = 3  # names before a note that several share
 MAX_CHOICES = 20  # that `format_choices` lists
 
@@ -198,29 +196,12 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def format_moved(share: float | None, digits: int = 3) -> str:
-    """Return how far weights moved, relative to their size: "2.1 %", far ones as "33x"; 0 is "0"."""
+    """Return how far weights moved, relative to their size: "2.1 %", or "33x"; 0 is "0"."""
     if share is None:
         return "-"
     if share >= FAR:
         return f"{share:,.0f}x"
     return percent(share, digits) if share else "0"
-
-
-def fit_line(line: str, width: int) -> list[str]:
-    """Return a line of prose in lines of so many cells, none of its words cut.
-
-    Columns, which have several blanks between them, and commands to be pasted stay as they are; of
-    a label with a sentence behind it the other lines begin below the sentence.
-    """
-    found = _LABELLED.fullmatch(line)
-    label, text = found.groups() if found else ("", line)
-    if cell_width(line) <= width or "  " in text.rstrip() or "workbench " in text or not text:
-        return [line]
-    indent = " " * cell_width(label)
-    return wrap_cells(
-        text, width, initial_indent=label, subsequent_indent=indent,
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
 
 
 def format_shape(shape: tuple[int, ...]) -> str:

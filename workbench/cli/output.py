@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import time
@@ -16,12 +17,12 @@ from workbench.messages import tr
 from workbench.progress import Progress
 from workbench.text import (
     cell_width,
-    fit_line,
     format_accuracy,
     percent,
     safe_lines,
     safe_text,
     table,
+    wrap_cells,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from workbench.runs.confusion import ConfusedPair
     from workbench.runs.results import Results
 
+_LABELLED = re.compile(r"(\s*\S+\s{2,}|\s+|)(.*)")
 LEAST_WIDTH = 40  # cells of a terminal that lines are fitted to
 WORST = 20  # labels, and pairs of labels, that are shown of many
 
@@ -73,6 +75,23 @@ def fit_terminal(text: str, stream: TextIO | None) -> str:
         return text
     width = max(shutil.get_terminal_size().columns, LEAST_WIDTH)
     return "\n".join(part for line in text.split("\n") for part in fit_line(line, width))
+
+
+def fit_line(line: str, width: int) -> list[str]:
+    """Return a line of prose in lines of so many cells, none of its words cut.
+
+    Columns, which have several blanks between them, and commands to be pasted stay as they are; of
+    a label with a sentence behind it the other lines begin below the sentence.
+    """
+    found = _LABELLED.fullmatch(line)
+    label, text = found.groups() if found else ("", line)
+    if cell_width(line) <= width or "  " in text.rstrip() or "workbench " in text or not text:
+        return [line]
+    indent = " " * cell_width(label)
+    return wrap_cells(
+        text, width, initial_indent=label, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def terminal_table(

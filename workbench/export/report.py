@@ -150,7 +150,7 @@ def _results(data: RunData) -> Values:
         ("images", f"{results.images:,}"),
         (
             "with this preset",
-            describe_reference(data.summary.preset, data.results.labels if data.results else None),
+            describe_reference(data.summary.preset, results.labels),
         ),
     ]
     if results.shifted:

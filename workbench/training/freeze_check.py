@@ -89,7 +89,7 @@ def check_layers(layers: Sequence[CheckedLayer]) -> str:
                 "The results of this run cannot be trusted.",
                 wrong_count=len(wrong),
                 name=wrong[0].name,
-                moved=percent(wrong[0].moved, 2),
+                moved=percent(wrong[0].moved or 0.0, 2),
             ),
             tr("This is a bug of the workbench or of Keras; please report it."),
         )

@@ -194,7 +194,7 @@ class WorkbenchApp(PersonalApp):
         """Open the palette, of which there is one at a time."""
         from workbench.ui.palette import Palette
 
-        if not Palette.is_open(self):
+        if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 
     def action_show_help_panel(self) -> None:

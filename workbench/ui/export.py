@@ -62,7 +62,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
         self._exported: dict[int, str] = {}
         self._queue: list[int] = []  # the first one is running
         self._began = 0.0  # when it began
-        self._reported = ("", 0, 0)  # its newest progress
+        self._newest = ("", 0, 0)  # its newest progress
 
     def compose_body(self) -> ComposeResult:
         """Yield the list, the description beside it, and a line of progress."""
@@ -159,7 +159,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
 
     def show_progress(self, phase: str = "", done: int = 0, total: int = 0) -> None:
         """Show what is being exported, since when, and what comes next."""
-        self._reported = phase, done, total
+        self._newest = phase, done, total
         now, *then = self._queued_titles()
         counted = "  " + tr("{done:,} of {total:,}", done=done, total=total) if total else ""
         line = f"exporting {now}: {safe_text(phase)}{counted}".rstrip(": ")
@@ -173,7 +173,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
     def _tick(self) -> None:
         """Show that the export that runs is still at work."""
         if self._queue:
-            self.show_progress(*self._reported)
+            self.show_progress(*self._newest)
 
     def _queued_titles(self) -> list[str]:
         return [EXPORT_ITEMS[at].title for at in self._queue]

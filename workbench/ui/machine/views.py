@@ -68,8 +68,9 @@ def format_verdict(state: CheckState, styles: TextStyle) -> Text:
         text.append("\n\n" if state.report else "")
     if state.report:
         diagnosis = state.report.diagnosis
-        nvml, word, sign = state.report.facts.nvml, diagnosis.state, diagnosis.state
-        if word == "degraded" and (nvml is None or nvml.nvml is None or not nvml.nvml.gpus):
+        nvml = state.report.facts.nvml
+        word = sign = str(diagnosis.state)
+        if word == "degraded" and (nvml is None or not nvml.gpus):
             word, sign = "usable", "note"  # a machine without a GPU: nothing of it is broken
         text.append(f"{word} {styles.symbol(sign)}  ", f"bold {styles.style(sign)}")
         text.append(diagnosis.verdict, "bold")
