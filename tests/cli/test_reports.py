@@ -14,7 +14,7 @@ from typist import Type
 from workbench.app.relabel import Relabeling
 from workbench.app.table_settings import TableSettings, read_table_settings, settings_path
 from workbench.cli.demo import DemoResult, demo_conclusions, demo_table
-from workbench.cli.output import evaluation_report
+from workbench.cli.output import evaluation_report, fit_line
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run
@@ -267,3 +267,17 @@ def test_runs_by_another_metric(types: Type, tmp_path: Path) -> None:
         one for one in json.loads(types("runs", "--json").output) if one["name"] == "second"
     ]
     assert (values["test_scores"], values["val_scores"]) == ({"macro_f1": 0.625}, {"auc": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [
+        ("one two three", ["one two", "three"]),
+        ("one two", ["one two"]),  # as wide as the terminal
+        ("note   one two three", ["note   one", "       two", "       three"]),
+        ("a  b  c  d  e", ["a  b  c  d  e"]),  # columns
+        ("See: workbench runs", ["See: workbench runs"]),  # to be pasted
+    ],
+)
+def test_prose_fits_the_terminal_and_no_word_is_cut(line: str, lines: list[str]) -> None:
+    assert fit_line(line, 10 if line.startswith("note") else 7) == lines

@@ -152,16 +152,15 @@ def _plain(text: str) -> str:
 def _score(words: Sequence[str], command: SystemCommand) -> int:
     """Return a score, higher for words of the title and for word starts; 0 if one is missing.
 
-    A whole word counts more than its beginning, most where the title begins with it: "tag" is Tag.
+    The word that a title begins with counts most: "tag" is Tag before a Filter that knows tags.
     """
     title, help_text = f" {_plain(command.title)} ", f" {_plain(command.help)}"
     help_text += f" {_plain(_in_english(command))}"
     total = 0
     for word in words:
         start = f" {word}"
-        whole = 5 if title.startswith(f"{start} ") else 4 if f"{start} " in title else 0
-        part = 3 if start in title else 2 if word in title else 1 if start in help_text else 0
-        points = whole or part
+        points = 3 if start in title else 2 if word in title else 1 if start in help_text else 0
+        points += title.startswith(f"{start} ")
         if not points:
             return 0
         total += points
