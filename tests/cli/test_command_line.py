@@ -232,7 +232,7 @@ def test_a_preset_can_be_printed_without_data(types: Type) -> None:
 def test_a_folder_is_no_spec(types: Type, photos: Path) -> None:
     result = types("train", "photos")
     assert result.exit_code == 2
-    assert "workbench train --preset convnet --data photos" in result.stderr
+    assert "workbench train --preset linear-probe --data photos" in result.stderr
 
 
 def test_a_workspace_that_cannot_be_written_can_be_read(

@@ -105,8 +105,8 @@ def test_a_report_of_many_labels_has_the_worst_of_them(evaluate: Evaluate) -> No
     assert lines[4].split() == ["l5", "3", "1.0000", "0.0000"]
     assert lines[5].split() == ["l0", "3", "1.0000", "0.3333"]
     assert lines[25] == "most confused"
-    assert lines[27].split() == ["l5", "l6", "3", "100.0%"]
-    assert lines[28].split() == ["l0", "l1", "2", "66.7%"]
+    assert lines[27].split() == ["l5", "l6", "3", "100.0", "%"]
+    assert lines[28].split() == ["l0", "l1", "2", "66.7", "%"]
     assert lines[-1] == "the whole matrix: saved_models/of-61/results.json"
 
 
@@ -204,7 +204,7 @@ def test_intervals_apart_are_one() -> None:
 
 def test_what_was_seen_on_shifted_digits_is_reported() -> None:
     line = demo_conclusions(DENSE, CONVNET, SHIFT)[1]
-    assert "the convnet gets 70% right, the dense network 50%" in line
+    assert "the convnet gets 70 % right, the dense network 50 %" in line
     worse = replace(CONVNET, shifted=0.5)
     assert "was not better this time" in demo_conclusions(DENSE, worse, SHIFT)[1]
 

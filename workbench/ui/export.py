@@ -171,7 +171,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
         self.query_one("#progress", Static).update(Text(line, no_wrap=True, overflow="ellipsis"))
 
     def _tick(self) -> None:
-        """Show that the export that runs is still at work."""
+        """Show for how long the export has been running."""
         if self._queue:
             self.show_progress(*self._newest)
 
