@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from workbench.messages import tr, tr_plural
 
 MAX_SHOWN = 200
+FAR = 10  # times their size, from which a movement of weights is no percentage
 NAMED = 3  # names before a note that several share
 MAX_CHOICES = 20  # that `format_choices` lists
 
@@ -187,6 +188,20 @@ def format_age(seconds: float) -> str:
     if seconds < 86400:
         return tr("{hours} h", hours=int(seconds // 3600))
     return tr("{days} d", days=int(seconds // 86400))
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share of 1 as "75 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def format_moved(share: float | None, digits: int = 3) -> str:
+    """Return how far weights moved, relative to their size: "2.1 %", or "33x"; 0 is "0"."""
+    if share is None:
+        return "-"
+    if share >= FAR:
+        return f"{share:,.0f}x"
+    return percent(share, digits) if share else "0"
 
 
 def format_shape(shape: tuple[int, ...]) -> str:

@@ -70,7 +70,7 @@ def test_errors_are_described(types: Type) -> None:
         ["0.51", "cat", "cat", "0.600", "cat/0.png"],
         ["0.11", "dog", "dog", "0.900", "dog/2.png"],
     ]
-    assert ["cat", "dog", "1", "50.0%"] in rows
+    assert ["cat", "dog", "1", "50.0", "%"] in rows
     assert ["0.9", "to", "1.0", "1", "1", "0.500", "#" * 15 + "x" * 15] in rows
     assert "Inconclusive: mean confidence" in result.output
     assert "the positive label is dog; area under the ROC curve 0.2500" in result.output

@@ -142,6 +142,28 @@ def test_errors_are_for_people(
     assert not (photos.parent / "saved_models").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("--epochs", "8"), "--set training.epochs=8"),
+        (("--learning-rate=0.1",), "--set training.learning_rate=0.1"),
+        (("--dropout",), "--set model.dropout=VALUE"),
+        (("--detached",), "--detach"),  # no key: click's own suggestion
+    ],
+)
+def test_an_option_that_is_a_key_of_the_spec_is_named(
+    types: Type, words: tuple[str, ...], meant: str
+) -> None:
+    result = types("train", "--data", "photos", *words)
+    assert result.exit_code == 2
+    assert meant in result.stderr
+
+
+def test_a_format_has_the_name_that_it_had(types: Type) -> None:
+    assert "'tflite'" not in types("export", "none", "--format", "tflite").stderr
+    assert "'zip' is not one of" in types("export", "none", "--format", "zip").stderr
+
+
 def test_a_preset_is_a_spec_to_start_from(types: Type, photos: Path, tmp_path: Path) -> None:
     written = types("presets", "convnet", "--data", "photos")
     assert written.exit_code == 0
@@ -210,7 +232,7 @@ def test_a_preset_can_be_printed_without_data(types: Type) -> None:
 def test_a_folder_is_no_spec(types: Type, photos: Path) -> None:
     result = types("train", "photos")
     assert result.exit_code == 2
-    assert "workbench train --preset convnet --data photos" in result.stderr
+    assert "workbench train --preset linear-probe --data photos" in result.stderr
 
 
 def test_a_workspace_that_cannot_be_written_can_be_read(

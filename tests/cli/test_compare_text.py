@@ -29,6 +29,17 @@ def test_results_in_a_table() -> None:
     assert "The settings are the same." in lines
 
 
+def test_what_not_every_run_has_is_left_out_and_the_conclusion_is_last() -> None:
+    rows = [DifferenceRow("base.name", ("vgg16", None)), DifferenceRow("model.dropout", (None, 0))]
+    found = replace(comparison(A, B), spec=rows)
+    lines = format_comparison(found, show_all=False).splitlines()
+    assert "and 1 setting that not every run has: --all" in lines
+    assert any(line.startswith("base.name") for line in lines)
+    assert not any(line.startswith("model.dropout") for line in lines)
+    assert lines[-1] == "a is better, beyond chance: its interval overlaps with no other."
+    assert "model.dropout" in format_comparison(found)
+
+
 def test_intervals_apart_count_only_on_the_same_images() -> None:
     same = "All were measured on the same 100 test images."
     better = "a is better, beyond chance: its interval overlaps with no other."

@@ -14,7 +14,7 @@ from typist import Type
 from workbench.app.relabel import Relabeling
 from workbench.app.table_settings import TableSettings, read_table_settings, settings_path
 from workbench.cli.demo import DemoResult, demo_conclusions, demo_table
-from workbench.cli.output import evaluation_report
+from workbench.cli.output import evaluation_report, fit_line
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run
@@ -105,8 +105,8 @@ def test_a_report_of_many_labels_has_the_worst_of_them(evaluate: Evaluate) -> No
     assert lines[4].split() == ["l5", "3", "1.0000", "0.0000"]
     assert lines[5].split() == ["l0", "3", "1.0000", "0.3333"]
     assert lines[25] == "most confused"
-    assert lines[27].split() == ["l5", "l6", "3", "100.0%"]
-    assert lines[28].split() == ["l0", "l1", "2", "66.7%"]
+    assert lines[27].split() == ["l5", "l6", "3", "100.0", "%"]
+    assert lines[28].split() == ["l0", "l1", "2", "66.7", "%"]
     assert lines[-1] == "the whole matrix: saved_models/of-61/results.json"
 
 
@@ -204,7 +204,7 @@ def test_intervals_apart_are_one() -> None:
 
 def test_what_was_seen_on_shifted_digits_is_reported() -> None:
     line = demo_conclusions(DENSE, CONVNET, SHIFT)[1]
-    assert "the convnet gets 70% right, the dense network 50%" in line
+    assert "the convnet gets 70 % right, the dense network 50 %" in line
     worse = replace(CONVNET, shifted=0.5)
     assert "was not better this time" in demo_conclusions(DENSE, worse, SHIFT)[1]
 
@@ -267,3 +267,17 @@ def test_runs_by_another_metric(types: Type, tmp_path: Path) -> None:
         one for one in json.loads(types("runs", "--json").output) if one["name"] == "second"
     ]
     assert (values["test_scores"], values["val_scores"]) == ({"macro_f1": 0.625}, {"auc": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [
+        ("one two three", ["one two", "three"]),
+        ("one two", ["one two"]),  # as wide as the terminal
+        ("note   one two three", ["note   one", "       two", "       three"]),
+        ("a  b  c  d  e", ["a  b  c  d  e"]),  # columns
+        ("See: workbench runs", ["See: workbench runs"]),  # to be pasted
+    ],
+)
+def test_prose_fits_the_terminal_and_no_word_is_cut(line: str, lines: list[str]) -> None:
+    assert fit_line(line, 10 if line.startswith("note") else 7) == lines

@@ -45,7 +45,7 @@ def test_comments_and_what_is_not_known_stay(types: Type) -> None:
         (("notifications.bell", "maybe"), "received 'maybe'; allowed: true or false."),
         (("thme", "dark"), "There is no setting 'thme'.\nDid you mean theme"),
         (("base", "vg16"), "There is no base 'vg16'."),
-        (("keys.stop", "r"), "keys.stop: r is the key of resume"),
+        (("keys.stop", "r"), "keys.stop: r is already the key of “Resume”"),
         (("keys.halt", "r"), "keys.halt: there is no such id."),
         (("--unset",), "--unset takes the key of a setting alone."),
     ],

@@ -83,7 +83,7 @@ TYPED = list(
 # What has happened before a page, in its reader's workspace.
 BEFORE = {
     "explain.md": "workbench delete photos-1 && workbench train spec.toml --name photos-1",
-    "export.md": "rm -r photos-1-export",
+    "export.md": "rm -r photos-1-keras",
     "watch-stop-resume.md": "workbench delete photos-1 && workbench train spec.toml --detach"
     " --name photos-1 --set training.epochs=5000",
 }

@@ -32,8 +32,8 @@ def test_it_shows_the_results(workspace: Workspace) -> None:
         "pets-1", "convnet on pets: finished", "0.5000", "0.1000 to 0.9000",
         "Note: 1 of these images are training images too", "Mind the gap.", "never",
         "Loss over 3 epochs: train from 0.7000 to 0.6000, validation from 0.8000 to 0.7000",
-        "conv1", "25.00%", "kept the weights of epoch 2", "3.15.1", 'strategy = "convnet"',
-        "cat, predicted as dog with 75%", "no picture: there is no such file",
+        "conv1", "25.00 %", "kept the weights of epoch 2", "3.15.1", 'strategy = "convnet"',
+        "cat, predicted as dog with 75 %", "no picture: there is no such file",
     ):  # fmt: skip
         assert words in page.text, words
 
@@ -56,7 +56,7 @@ def test_its_structure_is_sound(workspace: Workspace) -> None:
     assert len(page.all("table")) == len(page.all("caption")) == len(page.all("thead"))
     assert all(given["scope"] in ("row", "col") for given in page.all("th"))
     assert [given["alt"] for given in page.all("img")] == [
-        "cat/1.png: cat, predicted as dog with 75%"
+        "cat/1.png: cat, predicted as dog with 75 %"
     ]
     assert all(given["role"] == "img" and given["aria-label"] for given in page.all("svg"))
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]

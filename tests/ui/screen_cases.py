@@ -220,7 +220,7 @@ CASES = {
     "analyze": Case("analyze", ("threshold 0.5",), _analyze),
     "analyze-curve": Case("analyze", ("threshold 0.5",), _curve, "v", ("Twice as many",)),
     "map": Case("map", ("suspect 1 of", "▀▀▀▀"), _map),
-    "export": Case("export", ("One HTML page",), _export),
+    "export": Case("export", ("The model as Keras",), _export),
     "lessons": Case("lessons", ("Seen here.", "enter runs translation"), _lessons, asks=1),
     "concepts": Case("concepts", ("place 1",), lambda draft: (("border-effect",),)),
 }  # fmt: skip

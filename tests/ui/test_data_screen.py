@@ -90,7 +90,7 @@ async def test_a_pasted_folder_is_scanned(workspace, pets, pasted):
     assert screen.draft.source == pets
 
 
-async def test_tab_completes_folders_and_moves_on_without_a_match(workspace, pets):
+async def test_tab_completes_folders_and_leaves_what_is_complete(workspace, pets):
     async with on_screen(workspace) as (pilot, screen):
         field = screen.query_one(PathField)
         field.value = f"{pets}/ca"
@@ -98,10 +98,24 @@ async def test_tab_completes_folders_and_moves_on_without_a_match(workspace, pet
         await until(pilot, lambda: bool(field._suggestion))
         await pilot.press("tab")
         assert field.value == f"{pets}/cats/"
-        field.value = f"{pets}/zebras"
-        await until(pilot, lambda: not field._suggestion)
-        await pilot.press("tab")
-        assert screen.query_one(OptionList).has_focus
+        (pets.parent / "pets-1").mkdir()
+        for typed in (f"{pets}/zebras", f"{pets}/cats", str(pets), f"{pets}/"):
+            field.value = typed
+            await until(pilot, lambda: not field._suggestion)
+            await pilot.press("tab")
+            assert (field.value, field.has_focus) == (typed, True)
+        await pilot.press("down")
+        assert screen.query_one("#known").has_focus
+
+
+def test_folders_of_images_are_offered_before_our_own(tmp_path):
+    for name, inside in (("a-keras", "preprocessing.json"), ("a-run", "events.jsonl")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / inside).touch()
+    for name in ("a-zoo", "a"):
+        (tmp_path / name).mkdir()
+    found = [path.rsplit("/", 2)[-2] for path in completions(f"{tmp_path}/a")]
+    assert found == ["a", "a-zoo", "a-keras", "a-run"]
 
 
 def test_completions_leave_out_deceptive_names(tmp_path):

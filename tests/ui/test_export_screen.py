@@ -20,6 +20,8 @@ from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Prompt
 from workbench.ui.export import ExportScreen
 
+REPORT = ["down"] * 4  # from the first item to the report
+
 
 async def open_export(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await open_results(app, pilot, "e: export")
@@ -45,12 +47,14 @@ async def test_a_report_does_not_overwrite_a_file(
 
     async with driven(tmp_path) as (app, pilot):
         await open_export(app, pilot)
+        await until(pilot, lambda: "The model as Keras" in shown(app), "the first")
+        await pilot.press(*REPORT)
         await until(pilot, lambda: "One HTML page" in shown(app), "what it is")
         await pilot.press("enter")
         await until(pilot, lambda: "birds-2.html" in shown(app), "the file")
-        await pilot.press("down")
-        await until(pilot, lambda: "The model as Keras" in shown(app), "another one")
         await pilot.press("up")
+        await until(pilot, lambda: "The model as LiteRT" in shown(app), "another one")
+        await pilot.press("down")
         await until(pilot, lambda: "birds-2.html" in shown(app), "it is remembered")
     assert (tmp_path / "birds.html").read_text() == "mine"
     assert "<h1>birds</h1>" in (tmp_path / "birds-2.html").read_text()
@@ -64,9 +68,9 @@ async def test_a_failed_export_reports_why(tmp_path: Path, monkeypatch: pytest.M
 
     async with driven(tmp_path) as (app, pilot):
         await open_export(app, pilot)
-        await pilot.press("down", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: "has no model yet" in " ".join(messages(app)), "the error")
-        await pilot.press("up", "enter")  # nothing is running any more
+        await pilot.press(*REPORT, "enter")  # nothing is running any more
         await until(pilot, lambda: "birds.html" in shown(app), "the report all the same")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*before, "birds.html"])
 
@@ -91,7 +95,7 @@ async def test_another_folder_is_created_and_used(
             "file/below cannot be written: Not a directory. Nothing was made." in messages(app)[0]
         )
         await until(pilot, lambda: "into" in shown(app) and "new/folder" in shown(app), "taken")
-        await pilot.press("enter")
+        await pilot.press(*REPORT, "enter")
         await until(pilot, lambda: "birds.html" in shown(app), "the report")
     assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["birds.html"]
 
@@ -176,5 +180,5 @@ async def test_a_failed_export_is_reported_even_after_leaving(
 
 def test_everything_that_the_command_exports_is_listed() -> None:
     assert [one.title for one in EXPORT_ITEMS] == [
-        "Report", "Keras", "TensorFlow SavedModel", "ONNX", "LiteRT", "Keras script", "TensorBoard",
+        "Keras", "TensorFlow SavedModel", "ONNX", "LiteRT", "Report", "Keras script", "TensorBoard",
     ]  # fmt: skip

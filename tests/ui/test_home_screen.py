@@ -10,7 +10,7 @@ from event_lines import LogWriter
 from rich.text import Text
 from textual.command import CommandList
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import DataTable, Input, OptionList, Static
 from ui_pilot import driven, notices, until
 from waiting import wait_until
 
@@ -217,7 +217,7 @@ async def test_another_metric_is_shown_and_kept(tmp_path: Path) -> None:
         )
         labels = [column.label.plain for column in app.screen.query_one(RunTable).columns.values()]
         assert labels == ["state", "run", "strategy", "F1", "curve", "when"]
-        await sort(app, pilot)
+        await sort(app, pilot, "down")
         await until(pilot, lambda: names(app) == ["rare", "often", "old"], "best first")
         app.draft_writer.flush()
     assert read_table_settings(Workspace(tmp_path)) == TableSettings("macro_f1", "metric")
@@ -233,6 +233,9 @@ async def sort(app: WorkbenchApp, pilot: Pilot[Any], *keys: str) -> None:
     """Take the order that is offered first, or the one that other keys lead to."""
     await pilot.press("o")
     await until(pilot, lambda: isinstance(app.screen, PickName), "the orders")
+    orders = app.screen.query_one(OptionList)
+    marked = [str(one.prompt).startswith("● ") for one in orders.options]
+    assert [at for at, mark in enumerate(marked) if mark] == [orders.highlighted]  # the present one
     await pilot.press(*keys, "enter")
 
 
@@ -245,6 +248,8 @@ async def test_a_run_is_tagged_noted_and_found_by_both(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
         await pilot.press(*"night", "enter")
         await until(pilot, lambda: app.runs[0].tags == ("night",), "the tag")
+        await until(pilot, lambda: "tagged night" in text(app, "#detail"), "it is shown")
+        assert "two has the tags: night" in [one.message for one in app._notifications]
         await pilot.press("down", "N")
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
         await pilot.press(*"rose", "enter")

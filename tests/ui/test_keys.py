@@ -71,8 +71,8 @@ def test_every_key_has_an_id_that_the_settings_can_name() -> None:
         ({"stop": "f5"}, {"stop": "f5"}, ""),
         ({"stop": "r", "resume": "x"}, {"stop": "r", "resume": "x"}, ""),
         ({"concepts": "f1,?"}, {"concepts": "f1,question_mark"}, ""),
-        ({"stop": "r"}, {}, "keys.stop: r is the key of resume (Resume"),
-        ({"stop": "ctrl+q"}, {}, "keys.stop: ctrl+q is the key of app.quit (Quit)"),
+        ({"stop": "r"}, {}, "keys.stop: r is already the key of “Resume” (keys.resume)"),
+        ({"stop": "ctrl+q"}, {}, "keys.stop: ctrl+q is already the key of “Quit” (keys.app.quit)"),
         ({"halt": "f5"}, {}, "keys.halt: there is no such id"),
         ({"stop": "f5,nokey"}, {}, "keys.stop: 'nokey' is no key; such as: r, R, ?, f5, ctrl+r"),
         ({"stop": "enter"}, {}, "keys.stop: enter moves or confirms and cannot be changed"),
@@ -97,7 +97,7 @@ def test_every_verb_has_one_key(verb: str) -> None:
 
 
 # For a description beside its key, two others and the palette's, in 80 columns.
-ROOM = 80 - len("esc Back ? Explain l ") - len(" ▏^p Menu ")
+ROOM = 80 - len("esc Back ? Explain l ") - len(" ▏… ^p All ")
 
 
 def line(app: WorkbenchApp) -> str:
@@ -148,7 +148,7 @@ async def test_what_has_no_room_is_left_out(tmp_path: Path, cells: int, shown: l
 
     async with driven(tmp_path) as (app, pilot):
         await app.push_screen(Screen())
-        await until(pilot, lambda: line(app).endswith(" ▏^p Menu "), "the line")
+        await until(pilot, lambda: line(app).endswith(" ▏… ^p All "), "that there are others")
         assert [one.binding.description for one in app.screen.query_one(KeyLine).shown] == shown
         assert all(words in line(app) for words in shown)
         assert len(line(app)) == 80

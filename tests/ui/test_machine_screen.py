@@ -25,13 +25,17 @@ from textual.widgets import OptionList, Static
 from ui_pilot import driven, messages, until
 from waiting import GUARD
 
+from workbench.app.draft import Draft
 from workbench.errors import UserError
 from workbench.machine import check as machine_check
 from workbench.machine import live
 from workbench.machine.check import MachineReport
 from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Facts, Nvml
-from workbench.ui.machine.screen import DetailsScreen, MachineScreen
+from workbench.paths import Workspace
+from workbench.ui.data.screen import DataScreen
+from workbench.ui.dialogs import Confirm
+from workbench.ui.machine.screen import DetailsScreen, MachineScreen, MachineStep
 from workbench.ui.machine.views import TextStyle, format_details, format_gauges
 
 Scene = Callable[[MachineScreen, Pilot[Any]], Awaitable[None]]
@@ -167,7 +171,7 @@ async def test_findings_show_what_why_and_the_remedy(tmp_path: Path, check: Fake
     async with show(tmp_path) as (screen, pilot):
         await answered(screen, pilot)
         (finding,) = report(cpu_only_host()).diagnosis.findings
-        assert shown(screen).startswith("degraded !  CPU only")
+        assert shown(screen).startswith("usable ·  CPU only")
         listed = " ".join(findings(screen).split())
         assert all(words in listed for words in (finding.what, finding.why, f"> {finding.remedy}"))
 
@@ -302,7 +306,7 @@ async def test_arrow_keys_choose_whose_remedy_is_copied(tmp_path: Path, check: F
 
 
 async def test_another_theme_has_its_own_colours_at_once(tmp_path: Path, check: FakeCheck) -> None:
-    check.answer = cpu_only_host()
+    check.answer = without_cudnn()
 
     async with show(tmp_path) as (screen, pilot):
 
@@ -414,3 +418,24 @@ def test_gauges_fit_their_column(column: bool, width: int) -> None:
 def test_the_reason_is_shown_without_a_gpu() -> None:
     look = live.Gauges(BOX, Nvml(error="Driver Not Loaded", error_code=9))
     assert "none: Driver Not Loaded" in format_gauges(look, False, PEN).plain
+
+
+async def test_enter_goes_on_from_the_step_and_measuring_asks(
+    tmp_path: Path, check: FakeCheck
+) -> None:
+    check.answer = without_cudnn()
+    async with driven(tmp_path) as (app, pilot):
+        app.open("machine-step", Draft(Workspace(tmp_path)))
+        await until(pilot, lambda: "space" in app.screen.active_bindings, "the step")
+        screen = app.screen
+        assert isinstance(screen, MachineStep)
+        await until(pilot, lambda: bool(findings(screen)), "a report")
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        await pilot.press("n", "space")
+        what = report(without_cudnn()).diagnosis.findings[0].consequences[0].what
+        await until(pilot, lambda: what in " ".join(findings(screen).split()), "consequences")
+        await pilot.press("6")
+        await until(pilot, lambda: messages(app) == ["Data comes first: enter."], "the key")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, DataScreen), "the next step")

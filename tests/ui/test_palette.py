@@ -240,3 +240,15 @@ async def test_the_panel_lists_only_the_keys_of_the_screen(tmp_path: Path) -> No
         await until(pilot, lambda: ["c", "Compare"] in panel(app), "another key")
         await choose(app, pilot, "keys", "Keys: hide them")
         await until(pilot, lambda: not panel(app), "their end")
+
+
+async def test_enter_takes_what_the_whole_text_finds_however_fast_it_comes(tmp_path: Path) -> None:
+    make_plain_run(tmp_path, "over", 0.5)
+
+    async with driven(tmp_path) as (app, pilot):
+        await see(app, pilot, "over")
+        assert [(await found(app, one))[0].split(":")[0] for one in ("tag", "sort")] == [
+            "Tag", "Sort"
+        ]  # fmt: skip
+        await pilot.press("ctrl+p", *"tag", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")

@@ -54,8 +54,10 @@ async def test_metrics_are_shown_together(tmp_path: Path) -> None:
         assert "next fine-tuning: the base has never seen your images" in text
         assert "cat 45 █ 5 ░ dog 5 ░ 45 █" in text
         assert "cat 50 0.900 0.900 dog 50 - 0.900" in text  # two labels fit beside the matrix
+        assert "[confusion] · labels, cat has recall 0.90 · 10 errors v the next one" in text
         await pilot.press("v")
         assert "true label in rows" not in shown(app)
+        assert "confusion · [labels, cat has recall 0.90] · 10 errors" in shown(app)
         await pilot.press("v", "v")
         assert "true label in rows" in shown(app)
         await pilot.press("l")
@@ -525,6 +527,8 @@ def test_reference_accuracy_is_found_by_preset() -> None:
     content = "book 0.975 on cats and dogs with VGG16"
     assert describe_reference("fine-tuning") == describe_reference("book-fine-tuning") == content
     assert describe_reference("dense") == describe_reference(None) == ""
+    assert describe_reference("convnet", ["Cats", "dog"]) == describe_reference("convnet")
+    assert describe_reference("convnet", ["rose", "tulip"]) == ""  # other images than the book's
 
 
 def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:

@@ -43,6 +43,12 @@ async def test_another_language_asks_to_start_again(tmp_path: Path) -> None:
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
         assert read_settings()[0].language == "ko"
+        await pilot.press("n")
+        await until(pilot, lambda: "starts again" in text_of(app.screen, "#about"), "that it waits")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, PickName), "the languages again")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the same question")
         await pilot.press("y")
         await until(pilot, lambda: app.restarting, "the end")
 
@@ -53,11 +59,13 @@ async def test_a_key_is_found_by_its_name_changed_and_works_at_once(tmp_path: Pa
         await pilot.press("v", "slash", *"demo", "enter")  # the only one that is left
         await until(pilot, lambda: isinstance(app.screen, KeyDialog), "the dialog")
         await pilot.press("n")
-        await until(pilot, lambda: "is the key of new" in notices(app), "the clash")
+        clash = "n is already the key of “New” (keys.new) on the same screen"
+        await until(pilot, lambda: clash in notices(app), "the clash")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, KeyDialog), "the dialog")
         await pilot.press("f5")
         await until(pilot, lambda: read_settings()[0].keys == {"demo": "f5"}, "the key")
+        await until(pilot, lambda: notices(app) == "f5 is now the key of “Demo”.", "that alone")
         assert options.option_count == 1
         await pilot.press("escape", "escape", "escape")  # the filter, the keys, the settings
         await until(pilot, lambda: app.screen.id != "settings", "home")
@@ -68,7 +76,7 @@ async def test_a_key_is_found_by_its_name_changed_and_works_at_once(tmp_path: Pa
 async def test_keys_that_cannot_be_are_named_at_the_start(tmp_path: Path) -> None:
     change_settings({("keys", "stop"): "r", ("keys", "demo"): "f6"})
     async with driven(tmp_path) as (app, pilot):
-        await until(pilot, lambda: "keys.stop: r is the key of resume" in notices(app), "a note")
+        await until(pilot, lambda: "keys.stop: r is already the key" in notices(app), "a note")
         await until(pilot, lambda: "f6" in app.screen.active_bindings, "the good one")
 
 

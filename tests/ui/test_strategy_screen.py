@@ -620,7 +620,7 @@ async def test_numbers_lead_along_the_rail(draft):
         await pilot.press("3")  # where it is
         assert app.screen is screen
         await pilot.press("6")  # results, before there is a run
-        await until(pilot, lambda: "Layers comes first: n or enter." in messages(app))
+        await until(pilot, lambda: "Layers comes first: enter." in messages(app))
         await pilot.press("4")
         await until(pilot, lambda: isinstance(app.screen, LayersStep))
         assert "strategy" in draft.completed

@@ -64,7 +64,7 @@ def test_run_is_exported(person: Person) -> None:
     (keras,) = exported["formats"]
     assert keras["difference"] <= 1e-4
     assert (keras["format"], keras["images"], keras["images_of_the_run"]) == ("keras", 8, True)
-    folder = person.workspace / "home-export"
+    folder = person.workspace / "home-keras"
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md", "labels.txt", "model.keras", "preprocessing.json",
     ]  # fmt: skip
@@ -74,7 +74,7 @@ def test_run_is_exported(person: Person) -> None:
     assert "averages the probabilities of each image and its mirror image" in card
     assert "is there already" in person.types("export", "home", expect=2)
     assert sorted(path.name for path in person.workspace.iterdir()) == [
-        "data", "home-export", "photos", "saved_models",
+        "data", "home-keras", "photos", "saved_models",
     ]  # fmt: skip
     image = str(next((person.workspace / "photos").rglob("*.png")))
 
@@ -84,7 +84,7 @@ def test_run_is_exported(person: Person) -> None:
         values: list[float] = found["predictions"][0]["probabilities"]
         return values
 
-    inside = predicted("--model", "home-export/model.keras")
+    inside = predicted("--model", "home-keras/model.keras")
     assert inside == pytest.approx(predicted("--model", "home"), abs=1e-6)
     assert inside != predicted("--model", "home", "--no-mirror")
 

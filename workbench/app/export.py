@@ -25,7 +25,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.progress import Progress, silent
 from workbench.runs.folder import RunFolder, safe_stem
-from workbench.text import safe_text
+from workbench.text import plural, safe_text
 from workbench.trackers.mirroring import mirror_runs
 from workbench.trackers.tracker import Destination
 
@@ -120,7 +120,8 @@ def _fill(
         labels = tuple(do("export", request, on_event)["labels"])
         tried = []
         for name in formats:
-            progress(tr("try {name}", name=name), 0, 0)
+            title = FORMATS[name].title
+            progress(tr("load the {title} file again and compare", title=title), 0, 0)
             path = str(folder / FORMATS[name].file)
             request = {"model": model, "format": name, "path": path, **shared}
             difference = do("check-export", request, on_event)["difference"]
@@ -187,6 +188,21 @@ def free_path(path: Path) -> Path:
     return found
 
 
+def export_name(run: RunFolder, formats: Sequence[str]) -> str:
+    """Return the name of an export's folder where none is given: "photos-1-keras"."""
+    return "-".join([safe_stem(run.name), *formats])
+
+
+def describe_difference(difference: float) -> str:
+    """Return how far the probabilities of exported files are from the original's."""
+    if not difference:
+        return tr("They give the same probabilities as the original.")
+    return tr(
+        "No probability differs by more than {difference:.2g} from the original's.",
+        difference=difference,
+    )
+
+
 def _report(workspace: Workspace, run: RunFolder, into: Path, progress: Progress) -> str:
     page = free_path(into / f"{safe_stem(run.name)}.html")
     return safe_text(write_report(workspace, run, page), 1000)
@@ -194,24 +210,15 @@ def _report(workspace: Workspace, run: RunFolder, into: Path, progress: Progress
 
 def _model(name: str) -> Make:
     def make(workspace: Workspace, run: RunFolder, into: Path, progress: Progress) -> str:
-        target = free_path(into / f"{safe_stem(run.name)}-{name}")
+        target = free_path(into / export_name(run, (name,)))
         made = export_run(workspace, run, (name,), target, progress=progress)
         [tried] = made.tried
-        folder = safe_text(made.folder, 1000)
-        if not tried.difference:
-            return tr(
-                "{folder}\nLoaded again in a fresh process and tried on {images} images: every "
-                "probability is the original's. README.md in it shows how to load it.",
-                folder=folder,
-                images=tried.images,
-            )
         return tr(
-            "{folder}\nLoaded again in a fresh process and tried on {images} images: no "
-            "probability differs by more than {difference:.2g} from the original's. "
+            "{folder}\nLoaded again in a fresh process and tried on {images}. {compared} "
             "README.md in it shows how to load it.",
-            folder=folder,
-            images=tried.images,
-            difference=tried.difference,
+            folder=safe_text(made.folder, 1000),
+            images=plural(tried.images, "image"),
+            compared=describe_difference(tried.difference),
         )
 
     return make
@@ -239,14 +246,6 @@ def _scalars(workspace: Workspace, run: RunFolder, into: Path, progress: Progres
 
 
 EXPORT_ITEMS = (
-    ExportItem(
-        tr("Report"),
-        tr(
-            "One HTML page: curves, layers, confusions and the worst errors as "
-            "pictures. It loads nothing from elsewhere: send it, print it."
-        ),
-        _report,
-    ),
     *(
         ExportItem(
             one.title,
@@ -259,6 +258,14 @@ EXPORT_ITEMS = (
             _model(one.name),
         )
         for one in FORMATS.values()
+    ),
+    ExportItem(
+        tr("Report"),
+        tr(
+            "One HTML page: curves, layers, confusions and the worst errors as "
+            "pictures. It loads nothing from elsewhere: send it, print it."
+        ),
+        _report,
     ),
     ExportItem(
         tr("Keras script"),

@@ -123,6 +123,22 @@ class Labelling:
         return self.ranking.left - len(now - before) + len(before - now)
 
     @property
+    def why_done(self) -> str:
+        """Why nothing is asked: a sentence."""
+        copies = self.ranking.copies if self.ranking else 0
+        if copies and not self.answers:
+            return tr(
+                "{images} of the folder are already in this run; none is left to label.",
+                images=plural(copies, "image"),
+            )
+        if copies:
+            return tr(
+                "Every image has an answer, but {images} that are already in this run.",
+                images=plural(copies, "image"),
+            )
+        return tr("Every image has an answer.")
+
+    @property
     def is_due(self) -> bool:
         """Whether the images should be ranked again."""
         if self.ranking is None:

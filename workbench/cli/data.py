@@ -195,7 +195,8 @@ def get(workspace: Workspace, name: str | None) -> None:
             size = format_bytes(entry.download_size) if entry.files else tr("no download")
             images = pad_cells(plural(entry.images, "image"), 13, "r")
             classes = pad_cells(plural(len(entry.classes), "class", "classes"), 10, "r")
-            echo(f"{key:<14} {pad_cells(size, 11, 'r')}  {images}, {classes}  {entry.about}")
+            echo(f"{key:<14} {pad_cells(size, 11, 'r')}  {images}, {classes}")
+            echo(f"{'':<14} {entry.about}")
             for check in dict.fromkeys(file.verification for file in entry.files):
                 echo(f"{'':<14} " + tr("checked: {check}", check=check))
         return

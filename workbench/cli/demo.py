@@ -8,7 +8,7 @@ from workbench.cli.group import command_line, in_workspace
 from workbench.cli.output import echo, progress_bar
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import fill_cells, format_interval, table
+from workbench.text import fill_cells, format_interval, percent, table
 
 
 @dataclass(frozen=True)
@@ -94,18 +94,18 @@ def demo_conclusions(dense: DemoResult, convnet: DemoResult, shift: int) -> list
         plain = tr("the {strategy} network is better, beyond chance.", strategy=ahead.strategy)
     if convnet.shifted > dense.shifted:
         shifted = tr(
-            "the convnet gets {shifted:.0%} right, the dense network {shifted_2:.0%}. "
+            "the convnet gets {shifted} right, the dense network {shifted_2}. "
             "A convolution finds a stroke at any place; a dense layer has to learn it "
             "again for every place.",
-            shifted=convnet.shifted,
-            shifted_2=dense.shifted,
+            shifted=percent(convnet.shifted),
+            shifted_2=percent(dense.shifted),
         )
     else:
         shifted = tr(
-            "the convnet was not better this time ({shifted:.0%} against "
-            "{shifted_2:.0%}), although convolutions are made for that.",
-            shifted=convnet.shifted,
-            shifted_2=dense.shifted,
+            "the convnet was not better this time ({shifted} against "
+            "{shifted_2}), although convolutions are made for that.",
+            shifted=percent(convnet.shifted),
+            shifted_2=percent(dense.shifted),
         )
     return [
         tr("On digits as they are, {plain}", plain=plain),

@@ -114,7 +114,7 @@ def filters(
 @explain.command()
 @run_argument
 @image_argument
-@click.option("--class", "label", metavar="LABEL", help="Default: the most likely one.")
+@click.option("--class", "--label", "label", metavar="LABEL", help="Default: the most likely one.")
 @layer_option
 @out_option
 @in_workspace
@@ -138,7 +138,30 @@ def gradcam(
     }
     result = _run(workspace, run, "gradcam", out, request)
     _show([result["preview"]])
+    if true := label_in_run(workspace, run, image):
+        echo(tr("labelled {label} among the images of the run", label=safe_text(true, 60)))
     _print_result(result)
+
+
+def label_in_run(workspace: Workspace, run: str, image: Path) -> str:
+    """Return the label that an image has among those of a run; "" if it is none of them."""
+    from workbench.app.run_files import find_model
+    from workbench.datasets.manifest import read_manifest
+    from workbench.export.run_data import RunImages
+    from workbench.runs.fields import spec_table
+    from workbench.runs.folder import RunFolder, read_tables
+
+    folder = RunFolder(find_model(workspace, run).parent)
+    try:
+        rows = read_manifest(folder.manifest_path)
+    except UserError:  # the model of an export, or of a run that lost it
+        return ""
+    source = str(spec_table(read_tables(folder), "data").get("source", ""))
+    root = RunImages(workspace, source).root
+    if root is None or not image.resolve().is_relative_to(root.resolve()):
+        return ""
+    path = image.resolve().relative_to(root.resolve()).as_posix()
+    return next((row.label for row in rows if row.path == path), "")
 
 
 _COLUMNS = tr(

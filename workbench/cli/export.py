@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -14,7 +14,7 @@ from workbench.cli.group import in_workspace
 from workbench.cli.options import PathArgument, json_option, latest_argument, mirror_option
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
-from workbench.export.formats import FORMATS, MAX_DIFFERENCE
+from workbench.export.formats import FORMATS
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import safe_text, table
@@ -24,12 +24,22 @@ if TYPE_CHECKING:
     from workbench.runs.folder import RunFolder
 
 
+class FormatChoice(click.Choice[str]):
+    """The formats; also by names that they had, or that their files have."""
+
+    OTHER_NAMES: ClassVar = {"tflite": "litert", "saved-model": "savedmodel", "h5": "keras"}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name of the format that is meant."""
+        return super().convert(self.OTHER_NAMES.get(str(value).lower(), value), param, ctx)
+
+
 @click.command()
 @latest_argument
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(list(FORMATS)),
+    type=FormatChoice(list(FORMATS)),
     multiple=True,
     help="Of the model; may be given several times. Default: keras.",
 )
@@ -39,7 +49,7 @@ if TYPE_CHECKING:
     "--out",
     type=PathArgument(new=True),
     metavar="PATH",
-    help="A folder, or with --script a file. Default: RUN-export, train_RUN.py.",
+    help="A folder, or with --script a file. Default: RUN-keras, by the format, or train_RUN.py.",
 )
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @json_option
@@ -83,11 +93,10 @@ def _model(
     force: bool,
     as_json: bool,
 ) -> None:
-    from workbench.app.export import export_run
-    from workbench.runs.folder import safe_stem
+    from workbench.app.export import export_name, export_run
 
-    target = out or Path(f"{safe_stem(run.name)}-export")
     chosen = tuple(dict.fromkeys(formats))
+    target = out or Path(export_name(run, chosen))
     with exit_cleanly_on_signals(), progress_bar() as progress:
         made = export_run(workspace, run, chosen, target, force, progress, mirror=mirror)
     if as_json:
@@ -97,23 +106,16 @@ def _model(
 
 
 def _print(made: "ExportedModel") -> None:
+    from workbench.app.export import describe_difference
+
     rows = [(one.format.title, one.format.file, f"{one.difference:.2g}") for one in made.tried]
     echo(table((tr("format"), tr("file"), tr("differs by")), rows, "llr"))
     one = made.tried[0]
-    values = {"images": one.images, "most": MAX_DIFFERENCE}
-    if one.own:
-        text = tr(
-            "Loaded again in fresh processes and tried on {images} of the run's images: no "
-            "probability differs by more than {most:g} from the original's.",
-            **values,
-        )
-    else:
-        text = tr(
-            "Loaded again in fresh processes and tried on {images} random images (the run's are "
-            "gone): no probability differs by more than {most:g} from the original's.",
-            **values,
-        )
-    echo(text)
+    kind = tr("of the run's images") if one.own else tr("random images (the run's are gone)")
+    kind = f"{one.images} {kind}"
+    worst = max(each.difference for each in made.tried)
+    echo(tr("Loaded again in fresh processes and tried on {images}.", images=kind))
+    echo(describe_difference(worst))
     if made.mirrored:
         echo(tr("It averages the probabilities of each image and its mirror image by itself."))
     echo(tr("{folder}: README.md shows how to load it.", folder=safe_text(made.folder, 1000)))

@@ -13,7 +13,7 @@ import click
 from workbench.app.run_end import RunEnd
 from workbench.cli.group import command_line, describe_detached, note_running
 from workbench.cli.notify import notify_end, terminal_titles
-from workbench.cli.output import echo, evaluation_report, progress_bar
+from workbench.cli.output import echo, evaluation_report, fit_terminal, progress_bar
 from workbench.errors import UserError
 from workbench.experiment.facts import list_splits
 from workbench.experiment.metrics import METRICS as METRIC_TITLES
@@ -229,7 +229,8 @@ def _output(plain: bool) -> Iterator[EventOutput]:
             def line(self, text: str) -> None:
                 bars.update(task, visible=False)
                 # As Text: names from outside may look like markup.
-                bars.console.print(Text(safe_lines(text)), soft_wrap=True)
+                fitted = fit_terminal(safe_lines(text), sys.stdout)
+                bars.console.print(Text(fitted), soft_wrap=True)
 
             def bar(self, text: str, done: int, total: int) -> None:
                 bars.update(

@@ -3,24 +3,26 @@
 import errno
 import functools
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from workbench.cli.options import PathArgument
+from workbench.cli.output import echo
 from workbench.errors import DISK_FULL, UserError
 from workbench.messages import tr
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.runs.folder import RunFolder
-from workbench.text import describe_unencodable, safe_lines, safe_text
+from workbench.text import describe_unencodable, safe_text
 from workbench.words import reason_of
 
 EXIT_ERROR = 2
 _TO_QUOTE = frozenset(" \t'\"\\$`&;|<>()[]{}*?!#")  # special in a shell
 EXIT_INTERRUPTED = 130  # as shells count Ctrl-C
 _RUNNING = "workbench.running"
+_WORDS = "workbench.words"
 
 
 class CommandGroup(click.Group):
@@ -30,14 +32,28 @@ class CommandGroup(click.Group):
         """Return the commands in their usual order of use."""
         return list(self.commands)
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:  # fmt: skip
+        """Keep the words of the command line, for suggestions."""
+        words = list(args)
+        ctx = super().make_context(info_name, args, parent, **extra)
+        ctx.meta.setdefault(_WORDS, words)
+        return ctx
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and print expected errors as messages."""
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if suggestion := suggest_setting(error, ctx.meta.get(_WORDS, ())):
+                raise click.UsageError(suggestion, error.ctx) from None
+            raise
         except UserError as error:
-            click.echo(tr("error: {message}", message=safe_lines(error.message)), err=True)
+            echo(tr("error: {message}", message=error.message), err=True)
             if error.hint:
-                click.echo(safe_lines(error.hint), err=True)
+                echo(error.hint, err=True)
             ctx.exit(EXIT_ERROR)
         except KeyboardInterrupt:
             if _RUNNING in ctx.meta:
@@ -65,6 +81,37 @@ class CommandGroup(click.Group):
                     err=True,
                 )
             ctx.exit(EXIT_ERROR)
+
+
+def suggest_setting(error: click.NoSuchOption, words: Sequence[str]) -> str:
+    """Return which --set an option without a meaning stands for; "" if there is none.
+
+    Args:
+        error: names the option, "--epochs".
+        words: of the command line, which have its value.
+    """
+    known = error.ctx.command.params if error.ctx else ()
+    if not any("--set" in one.opts for one in known):
+        return ""
+    from workbench.experiment.toml import keys as spec_keys
+
+    option = error.option_name
+    name = option.lstrip("-").replace("-", "_")
+    keys = [key for key in spec_keys() if name in (key, key.rpartition(".")[2])]
+    keys.sort(key=lambda key: not key.startswith("training."))
+    if not keys:
+        return ""
+    value = "VALUE"
+    for at, word in enumerate(words):
+        if word.startswith(f"{option}="):
+            value = word.partition("=")[2]
+        elif word == option and words[at + 1 : at + 2] and not words[at + 1].startswith("-"):
+            value = words[at + 1]
+    return tr(
+        "There is no option {option}. It is a key of the experiment: {settings}",
+        option=safe_text(option, 60),
+        settings=tr(" or ").join(f"--set {key}={safe_text(value, 60)}" for key in keys),
+    )
 
 
 def in_workspace(command: Callable[..., None]) -> Callable[..., None]:

@@ -98,7 +98,7 @@ def _print_next(labelling: "Labelling") -> None:
             table((tr("probably"), tr("or"), tr("file"), tr("labels of the nearest images")), rows)
         )
     else:
-        lines.append(tr("Every image has an answer."))
+        lines.append(labelling.why_done)
     for path, reason in ranking.unreadable:
         echo(f"{safe_text(path, 1000)}: {safe_text(reason, 300)}", err=True)
     echo("\n".join([*lines, *ranking.notes]))

@@ -8,7 +8,7 @@ from workbench.cli.group import command_line
 from workbench.cli.output import echo, echo_json, print_notice, progress_bar
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.text import plural, safe_text, table
+from workbench.text import percent, plural, safe_text, table
 
 if TYPE_CHECKING:
     from workbench.app.label_suspects import SuspectReport
@@ -93,7 +93,7 @@ def _lines(workspace: Workspace, folder: "RunFolder", report: "SuspectReport") -
     )
     if report.wrong:
         rows = [
-            (one.label, one.suggested, f"{one.count:,.1f}", f"{one.share:.1%}")
+            (one.label, one.suggested, f"{one.count:,.1f}", percent(one.share, 1))
             for one in report.wrong[:MOST]
         ]
         headers = (tr("label"), tr("probably"), tr("images"), tr("of the label"))

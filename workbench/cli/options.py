@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -214,9 +215,14 @@ class ExperimentOptions:
             return file_spec(workspace, self.file, *rest)
         if self.preset is not None and self.file is None:
             return preset_spec(workspace, self.preset, *rest)
+        images = "FOLDER" if self.source is None else shlex.quote(safe_text(self.source))
         raise UserError(
             tr("Give either a spec file or --preset NAME."),
-            tr("workbench train spec.toml, or workbench train --preset convnet --data FOLDER"),
+            tr(
+                "Of photographs: workbench train --preset linear-probe --data {images}\n"
+                "Of drawings such as digits: --preset convnet. All: workbench presets",
+                images=images,
+            ),
         )
 
 
@@ -318,7 +324,7 @@ def _refuse_folder(file: Path) -> None:
         raise UserError(
             tr("{file} is a folder, not a spec.", file=safe_text(file)),
             tr(
-                "To train on images in it: workbench train --preset convnet --data {file}",
+                "To train on images in it: workbench train --preset linear-probe --data {file}",
                 file=safe_text(file),
             ),
         )

@@ -3,17 +3,27 @@
 import json
 import math
 import os
+import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from workbench.messages import tr
 from workbench.progress import Progress
-from workbench.text import format_accuracy, safe_lines, safe_text, table
+from workbench.text import (
+    cell_width,
+    format_accuracy,
+    percent,
+    safe_lines,
+    safe_text,
+    table,
+    wrap_cells,
+)
 from workbench.words import shown
 
 if TYPE_CHECKING:
@@ -22,6 +32,8 @@ if TYPE_CHECKING:
     from workbench.runs.confusion import ConfusedPair
     from workbench.runs.results import Results
 
+_LABELLED = re.compile(r"(\s*\S+\s{2,}|\s+|)(.*)")
+LEAST_WIDTH = 40  # cells of a terminal that lines are fitted to
 WORST = 20  # labels, and pairs of labels, that are shown of many
 
 
@@ -54,8 +66,57 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def echo(text: str, err: bool = False) -> None:
-    """Print lines whose strings may come from outside."""
-    click.echo(safe_lines(text), err=err)
+    """Print lines whose strings may come from outside; on a terminal prose fits its width."""
+    click.echo(fit_terminal(safe_lines(text), sys.stderr if err else sys.stdout), err=err)
+
+
+def fit_terminal(text: str, stream: TextIO | None) -> str:
+    """Return a text whose prose fits the terminal; for files and pipes it stays as it is."""
+    if stream is None or not stream.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns, LEAST_WIDTH)
+    return "\n".join(part for line in text.split("\n") for part in fit_line(line, width))
+
+
+def fit_line(line: str, width: int) -> list[str]:
+    """Return a line of prose in lines of so many cells, none of its words cut.
+
+    Columns, which have several blanks between them, and commands to be pasted stay as they are; of
+    a label with a sentence behind it the other lines begin below the sentence.
+    """
+    found = _LABELLED.fullmatch(line)
+    label, text = found.groups() if found else ("", line)
+    if cell_width(line) <= width or "  " in text.rstrip() or "workbench " in text or not text:
+        return [line]
+    indent = " " * cell_width(label)
+    return wrap_cells(
+        text, width, initial_indent=label, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def terminal_table(
+    headers: Sequence[str], rows: Sequence[Sequence[object]], right: str, dropped: Sequence[str]
+) -> str:
+    """Return a table, as `text.table`; on a narrow terminal without the columns it can miss.
+
+    Args:
+        headers: Of the columns.
+        rows: Their cells.
+        right: Alignment of each column, see `text.table`.
+        dropped: Headers of the columns that are left out where there is no room, the first first.
+    """
+    shown = table(headers, rows, right)
+    width = shutil.get_terminal_size().columns
+    for name in dropped if sys.stdout.isatty() else ():
+        if max(map(cell_width, shown.split("\n"))) <= width or name not in headers:
+            continue
+        at = list(headers).index(name)
+        headers = [*headers[:at], *headers[at + 1 :]]
+        rows = [[*row[:at], *row[at + 1 :]] for row in rows]
+        right = right[:at] + right[at + 1 :]
+        shown = table(headers, rows, right)
+    return shown
 
 
 def echo_json(value: object) -> None:
@@ -174,7 +235,7 @@ def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:
 
 def confused_table(pairs: "Sequence[ConfusedPair]") -> str:
     """Format pairs of labels that were confused."""
-    rows = [(one.label, one.predicted, f"{one.count:,}", f"{one.share:.1%}") for one in pairs]
+    rows = [(one.label, one.predicted, f"{one.count:,}", percent(one.share, 1)) for one in pairs]
     return table((tr("label"), tr("predicted"), tr("images"), tr("of the label")), rows, "llrr")
 
 

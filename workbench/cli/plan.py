@@ -24,7 +24,16 @@ from workbench.errors import UserError
 from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr, tr_kept
 from workbench.paths import Workspace
-from workbench.text import format_bytes, format_seconds, format_shape, plural, safe_text, table
+from workbench.text import (
+    format_bytes,
+    format_moved,
+    format_seconds,
+    format_shape,
+    percent,
+    plural,
+    safe_text,
+    table,
+)
 from workbench.words import shown
 
 if TYPE_CHECKING:
@@ -54,10 +63,10 @@ def presets(workspace: Workspace, name: str | None, source: str | None) -> None:
             spec = parse_spec(preset_tree(name, "FOLDER", BOOK_FACTS), name)
         click.echo(dump_spec(spec), nl=False)
         return
-    width = max(map(len, PRESETS))
     for preset, about in PRESETS.items():
-        click.echo(f"{preset:<{width}}  {tr_kept(about.title)}")
-        click.echo(f"{'':<{width}}  {tr_kept(about.expect)}")
+        echo(preset)
+        for line in (about.title, about.expect):
+            echo(f"    {tr_kept(line)}")
 
 
 @click.command(epilog=examples("workbench bases"))
@@ -215,10 +224,10 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
         ),
         "  "
         + tr(
-            "trains   {trainable:,} of {parameters:,} parameters ({share:.0%})",
+            "trains   {trainable:,} of {parameters:,} parameters ({share})",
             trainable=cost.trainable,
             parameters=cost.parameters,
-            share=share,
+            share=percent(share),
         ),
     ]
     if cost.prefix_shape:
@@ -227,7 +236,7 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
             prefix=stage.prefix,
             prefix_shape=format_shape(cost.prefix_shape),
         )
-        part = tr("{prefix_share:.0%} of the base's operations", prefix_share=cost.prefix_share)
+        part = tr("{share} of the base's operations", share=percent(cost.prefix_share))
         if stage.cached:
             per_image = tr("twice per image") if stage.mirrored else tr("once per image")
             views = (
@@ -347,7 +356,7 @@ def freeze_table(rows: "Iterable[tuple[Layer, Verdict | None]]") -> str:
             f"{layer.parameters:,}",
             shown(layer.requested),
             shown(layer.compiled),
-            _moved(layer.moved),
+            format_moved(layer.moved),
             verdict.message if verdict else "",
         )
         for layer, verdict in rows
@@ -362,7 +371,3 @@ def freeze_table(rows: "Iterable[tuple[Layer, Verdict | None]]") -> str:
         "",
     )
     return table(headers, lines, "lrrllr")
-
-
-def _moved(share: float | None) -> str:
-    return "-" if share is None else f"{share:.3%}" if share else "0"

@@ -15,7 +15,7 @@ from workbench.cli.options import (
     notify_option,
     run_argument,
 )
-from workbench.cli.output import echo, echo_json
+from workbench.cli.output import echo, echo_json, terminal_table
 from workbench.errors import UserError
 from workbench.experiment.metrics import ACCURACY, METRICS, SHORT_TITLES
 from workbench.messages import tr
@@ -167,7 +167,9 @@ def _print_runs(workspace: Workspace, found: "list[RunView]", metric: str, sever
         tr("on"),
     )
     last = (tr("tags"),) if tagged else ()
-    echo(table((*headers, *last), rows, "l" * len(first) + "lrrrrl"))
+    dropped = (tr("on"), tr("started"), tr("epochs"))
+    sides = "l" * len(first) + "lrrrrl"
+    echo(terminal_table((*headers, *last), rows, sides, dropped))
     notes = []
     for view in found:
         state, host = view.summary.state, view.host
@@ -245,6 +247,8 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
         return
     if values["state"] not in ("stopped", "pruned", "failed", "interrupted"):
         del values["resumable"]  # follows from the state
+    if values["epochs_done"] and not values["device"]:
+        values["device"] = "CPU"  # a GPU would be named
     rows = [
         (_STATUS.get(key, key.replace("_", " ")), _format(key, value))
         for key, value in values.items()
@@ -361,9 +365,10 @@ def restore(workspace: Workspace, run: str | None, name: str) -> None:
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", shell_complete=complete_runs)
+@click.option("--all", "show_all", is_flag=True, help="Also settings that one run does not have.")
 @json_option
 @in_workspace
-def compare(workspace: Workspace, runs: tuple[str, ...], as_json: bool) -> None:
+def compare(workspace: Workspace, runs: tuple[str, ...], show_all: bool, as_json: bool) -> None:
     """Compare runs: settings that differ, frozen layers, stages, results."""
     from workbench.app.run_files import compare_runs
     from workbench.render.compare import format_comparison
@@ -372,7 +377,7 @@ def compare(workspace: Workspace, runs: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         echo_json(comparison.as_dict())
     else:
-        echo(format_comparison(comparison))
+        echo(format_comparison(comparison, show_all))
 
 
 def _format(key: str, value: object) -> str:

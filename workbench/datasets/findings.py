@@ -16,7 +16,7 @@ from workbench.datasets.scan import TINY
 from workbench.datasets.shortcuts import BRIGHTNESS, Shortcut, find_shortcuts
 from workbench.datasets.sources.source import Source
 from workbench.messages import tr
-from workbench.text import plural, safe_text
+from workbench.text import percent, plural, safe_text
 
 Severity = Literal["error", "warning", "note"]
 
@@ -141,12 +141,12 @@ def _exact_duplicates(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
             by_code["duplicates-across"].append(group)
         else:
             by_code["duplicates"].append(group)
-    kinds: tuple[tuple[str, Severity, str], ...] = (
-        ("conflicting-labels", "error", " " + tr("but different labels")),
-        ("duplicates-across", "error", " " + tr("in more than one split")),
-        ("duplicates", "warning", ""),
+    kinds: tuple[tuple[str, Severity, str, str], ...] = (
+        ("conflicting-labels", "error", " " + tr("but different labels"), _ONE_IS_WRONG),
+        ("duplicates-across", "error", " " + tr("in more than one split"), _SEEN_BEFORE),
+        ("duplicates", "warning", "", _COUNTED_TWICE),
     )
-    for code, severity, aspect in kinds:
+    for code, severity, aspect, consequence in kinds:
         if by_code[code]:
             paths = _paths_of(by_code[code])
             message = tr(
@@ -156,7 +156,14 @@ def _exact_duplicates(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
                 len=sum(map(len, paths)),
                 path=format_examples(paths[0]),
             )
-            yield AuditFinding(code, severity, message, groups=paths)
+            yield AuditFinding(code, severity, f"{message} {consequence}", groups=paths)
+
+
+_ONE_IS_WRONG = tr("All labels but one are wrong: move the file to its class, or delete it.")
+_SEEN_BEFORE = tr("The test has images that were trained on: delete them from one of the parts.")
+_COUNTED_TWICE = tr(
+    "They count as several images but stay on one side of a split; delete the copies."
+)
 
 
 def _near_duplicates(near: NearPairs, user_split: bool) -> Iterator[AuditFinding]:
@@ -313,7 +320,7 @@ def _shortcuts(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
     for (_, brightness), (best, *others) in groups.items():
         message = _describe_scaling(best) if brightness else _describe_shortcut(best)
         if others and not brightness:
-            names = ", ".join(f"{one.name} ({one.accuracy:.0%})" for one in others)
+            names = ", ".join(f"{one.name} ({percent(one.accuracy)})" for one in others)
             message += " " + tr("So do {names}.", names=names)
         yield AuditFinding("shortcut", "warning", f"{message} {_ALIKE}")
 
@@ -326,14 +333,14 @@ _ALIKE = tr(
 def _describe_shortcut(one: Shortcut) -> str:
     label = safe_text(one.label)
     return tr(
-        "{upper}{one} alone tells {label} from the rest with {accuracy:.0%} "
-        "accuracy (guessing: 50%): {share:.0%} of the images with {one_2} "
+        "{upper}{one} alone tells {label} from the rest with {accuracy} "
+        "accuracy (guessing: 50 %): {share} of the images with {one_2} "
         "{one_value} are {label}.",
         upper=one.name[0].upper(),
         one=one.name[1:],
         label=label,
-        accuracy=one.accuracy,
-        share=one.share,
+        accuracy=percent(one.accuracy),
+        share=percent(one.share),
         one_2=one.name,
         one_value=safe_text(one.value),
     )
@@ -346,12 +353,12 @@ def _describe_scaling(one: Shortcut) -> str:
         "The brightness of {label} was changed by computation: in its histograms "
         "one value in {gap:.0f} is rarer or more frequent than others, as "
         "brightness times {factor:.2g} or {factor_2:.2g} leaves them; this alone "
-        "tells {label} from the rest with {accuracy:.0%} accuracy (guessing: 50%).",
+        "tells {label} from the rest with {accuracy} accuracy (guessing: 50 %).",
         label=label,
         gap=gap,
         factor=one.factor,
         factor_2=1 / (2 - 1 / one.factor),
-        accuracy=one.accuracy,
+        accuracy=percent(one.accuracy),
     )
 
 

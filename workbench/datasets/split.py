@@ -154,17 +154,21 @@ def _near_notes(splits: dict[str, str | None], near: NearPairs) -> Iterator[str]
         if splits.get(a.path) and splits.get(b.path)
     ]
     apart = sum(one != other for one, other in placed)
-    if placed:
-        yield (
-            tr(
-                "{pairs} of images that look nearly the same: {placed:,} kept on one side "
-                "of the split, in groups of at most {max_group} images; {apart:,} on two "
-                "sides, beyond that bound.",
-                pairs=plural(len(placed), "pair"),
-                placed=len(placed) - apart,
-                max_group=MAX_GROUP,
-                apart=apart,
-            )
+    pairs = plural(len(placed), "pair")
+    if placed and not apart:
+        yield tr(
+            "{pairs} of images look nearly the same; both images of a pair are on the same side "
+            "of the split.",
+            pairs=pairs,
+        )
+    elif placed:
+        yield tr(
+            "{pairs} of images look nearly the same; of {apart:,} of them one image is trained on "
+            "and the other is not, since at most {max_group} images are kept together. The test "
+            "may be a little too easy.",
+            pairs=pairs,
+            apart=apart,
+            max_group=MAX_GROUP,
         )
     if not near.complete:
         yield (

@@ -6,7 +6,7 @@ from workbench.bases.published import file_bytes
 from workbench.bases.weights import IMAGENET
 from workbench.messages import tr
 from workbench.settings import read_settings
-from workbench.text import format_bytes, safe_text
+from workbench.text import format_bytes, percent, safe_text
 
 BOOK_BASE = "vgg16"  # of the chapter, and where no weights are installed
 INSTALLED_BASE = "efficientnet-lite0"
@@ -61,12 +61,12 @@ def explain_base(base: str, given: bool) -> str:
     own, book = BASES[base], BASES[BOOK_BASE]
     return tr(
         "The base is {title} because its weights are installed: {top1:.0f} % right on ImageNet, "
-        "where {book} has {book_top1:.0f} %, for {share:.0%} of its operations.",
+        "where {book} has {book_top1:.0f} %, for {share} of its operations.",
         title=own.title,
         top1=own.top1,
         book=book.title,
         book_top1=book.top1,
-        share=own.table.multiply_adds / book.table.multiply_adds,
+        share=percent(own.table.multiply_adds / book.table.multiply_adds),
     )
 
 

@@ -17,7 +17,7 @@ from workbench.experiment.several_devices import advise_devices
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import AVERAGE
 from workbench.messages import tr
-from workbench.text import format_bytes, format_seconds, plural, safe_text
+from workbench.text import format_bytes, format_seconds, percent, plural, safe_text
 
 ENOUGH_HEAD_EPOCHS = 3
 LOW_LEARNING_RATE = 1e-4  # above it, the base's own weights take large steps
@@ -311,11 +311,11 @@ def _pooling(spec: ExperimentSpec, classes: int) -> SpecAdvice | None:
     return SpecAdvice(
         "pooling",
         tr(
-            "{dense_name} holds {share:.0%} of all parameters, because "
+            "{dense_name} holds {share} of all parameters, because "
             "{output_shape:,} numbers reach it: pooling halves each side of the "
             "map and removes three quarters of them.",
             dense_name=dense.name,
-            share=share,
+            share=percent(share),
             output_shape=flat.output_shape[0],
         ),
         (format_setting("model.pooling", True),),

@@ -36,6 +36,7 @@ from workbench.text import (
     format_accuracy,
     format_gib,
     format_seconds,
+    percent,
     plural,
     safe_text,
 )
@@ -151,7 +152,7 @@ def _results(data: RunData) -> Values:
         *format_scores(results.scores),
         (tr("loss"), format_accuracy(results.loss)),
         (tr("images"), f"{results.images:,}"),
-        (tr("with this preset"), describe_reference(data.summary.preset)),
+        (tr("with this preset"), describe_reference(data.summary.preset, results.labels)),
     ]
     if results.shifted:
         pixels, shifted = results.shifted
@@ -234,7 +235,7 @@ def _errors(data: RunData, images: RunImages) -> list[Values]:
             "path": error.path,
             "label": error.label,
             "predicted": error.predicted,
-            "probability": f"{error.probability:.0%}",
+            "probability": percent(error.probability),
             "problem": "",
         }
         try:

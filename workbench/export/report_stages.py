@@ -16,7 +16,7 @@ from workbench.runs.freeze_check import (
     verdict,
 )
 from workbench.runs.history import StageRow, describe_cross_validation, describe_kept
-from workbench.text import format_shape, plural, safe_text
+from workbench.text import format_moved, format_shape, plural, safe_text
 from workbench.words import shown
 
 
@@ -79,4 +79,4 @@ def _moved(share: float | None) -> str:
         return "-"
     if not share:
         return "0"
-    return f"{share:.2%}" if share >= 0.0001 else f"{100 * share:.1e}%"
+    return format_moved(share, 2) if share >= 0.0001 else f"{100 * share:.1e} %"

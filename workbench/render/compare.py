@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
+from workbench.analysis.compare import BASE_NAME, Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.analysis.significance import PairedTest
 from workbench.experiment.metrics import METRICS, SCORES
 from workbench.experiment.stage_titles import stage_title
@@ -46,16 +46,27 @@ RESULT_COLUMNS = (
 )
 
 
-def format_comparison(comparison: Comparison) -> str:
-    """Return the whole comparison."""
+def format_comparison(comparison: Comparison, show_all: bool = True) -> str:
+    """Return the whole comparison, what can be concluded last.
+
+    Args:
+        comparison: of runs.
+        show_all: False leaves out settings that only some of the runs have, as of two strategies.
+    """
     runs = comparison.runs
     lines = "\n".join(fill_cells(line, 79) for line in describe_comparison(comparison))
     parts = [tr("results") + "\n" + _results(comparison.results)]
     if scores := measured_scores(comparison):
         parts.append(tr("other metrics\n") + _scores(comparison.results, scores))
-    parts.append(lines)
+    shown = [row for row in comparison.spec if show_all or _is_of_all(row)]
     if comparison.spec:
-        parts.append(tr("settings that differ\n") + _differences(tr("key"), runs, comparison.spec))
+        text = tr("settings that differ\n") + _differences(tr("key"), runs, shown)
+        if hidden := len(comparison.spec) - len(shown):
+            text += "\n" + tr(
+                "and {settings} that not every run has: --all",
+                settings=plural(hidden, "setting"),
+            )
+        parts.append(text)
     else:
         parts.append(tr("The settings are the same."))
     if comparison.layers:
@@ -64,7 +75,13 @@ def format_comparison(comparison: Comparison) -> str:
         )
     if comparison.stages:
         parts.append(tr("stages") + "\n" + _stages(comparison.stages))
+    parts.append(lines)
     return "\n\n".join(parts)
+
+
+def _is_of_all(row: DifferenceRow) -> bool:
+    """Return whether every run has the setting; the base is shown in any case."""
+    return row.key == BASE_NAME or all(value is not None for value in row.values)
 
 
 def describe_comparison(comparison: Comparison) -> list[str]:

@@ -37,8 +37,8 @@ def describe_runs(runs: Runs) -> str:
     return ", ".join([plural(len(runs), "run"), *counted])
 
 
-def describe_run(view: RunView) -> Text:
-    """Return a run in two lines, its summary and its state."""
+def describe_run(view: RunView, tags: bool = False) -> Text:
+    """Return a run in two lines, its summary, with its tags if they are wanted, and its state."""
     summary = view.summary
     parts = [f"{safe_text(summary.data, 40)}, {safe_text(summary.recipe, 30)}"]
     if summary.random_weights:
@@ -47,6 +47,8 @@ def describe_run(view: RunView) -> Text:
         parts.append(_validation(view, summary.best_val_accuracy))
     if summary.test_accuracy is not None:
         parts.append(tr("test {accuracy:.4f}", accuracy=summary.test_accuracy))
+    if tags and view.tags:
+        parts.append(tr("tagged {tags}", tags=safe_text(" ".join(view.tags), 40)))
     text = Text(", ".join(parts))
     if view.host:
         age = stale_age(view)

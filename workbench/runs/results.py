@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ MIRRORED = tr("Probabilities of each image and its mirror image were averaged.")
 # splits of two sets, 360 training images each, MobileNetV2 0.35 (benchmarks/quality.py).
 FINE_TUNING_GAIN = (0.6, 1.2)
 MANY_PHOTOGRAPHS = 1000  # training images from which fine-tuning is suggested
+_ON_MNIST = ("book-dense", "book-mnist")
 _ON_BASE = ("feature-extraction", "fine-tuning")  # presets of the book with a base: VGG16
 
 
@@ -170,11 +171,17 @@ def caveats(results: Results) -> list[str]:
     return found
 
 
-def describe_reference(preset: str | None) -> str:
-    """Format the accuracy of the book and its readers with a preset; "" if unknown."""
+def describe_reference(preset: str | None, labels: Sequence[str] | None = None) -> str:
+    """Format the accuracy of the book and its readers with a preset; "" if unknown.
+
+    Args:
+        preset: of the run.
+        labels: of the run; with those of other images than the book's there is nothing to compare.
+            None for any.
+    """
     preset = preset or ""
     reference = REFERENCE_ACCURACY.get(preset)
-    if reference is None:
+    if reference is None or (labels is not None and not _are_of_book(preset, labels)):
         return ""
     parts = [tr("book {book:.3f}", book=reference.book)] if reference.book is not None else []
     parts += (
@@ -188,9 +195,17 @@ def describe_reference(preset: str | None) -> str:
     return tr("{parts} on {images}", **values)
 
 
+def _are_of_book(preset: str, labels: Sequence[str]) -> bool:
+    """Return whether labels are those of the images on which the book measured a preset."""
+    names = {label.lower().removesuffix("s") for label in labels}
+    if preset in _ON_MNIST:
+        return names == set("0123456789")
+    return names == {"cat", "dog"}
+
+
 def reference_images(preset: str) -> str:
     """Return the data on which the book measured a preset."""
-    return "MNIST" if preset in ("book-dense", "book-mnist") else tr("cats and dogs")
+    return "MNIST" if preset in _ON_MNIST else tr("cats and dogs")
 
 
 def suggest_next(spec: Mapping[str, Any], history: History, results: Results) -> NextStep | None:
@@ -282,8 +297,9 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
     if strategy == "fine-tuning":
         return NextStep(
             tr(
-                "this is the top strategy, with {reached}: what remains are more "
-                "images, above all of the kinds among the errors, or another base.",
+                "{reached} with all that there is to adapt. If a linear probe of these images has "
+                "as much (c on Home compares), keep that one: it is made sooner. What remains are "
+                "more images, above all of the kinds among the errors, or another base.",
                 reached=reached,
             )
         )

@@ -27,7 +27,7 @@ from workbench.runs.phase import RunState, describe_time
 from workbench.runs.slurm_queue import JobState, find_job, job_state
 from workbench.runs.slurm_state import state_by_job
 from workbench.runs.work_titles import work_title
-from workbench.text import format_seconds, safe_text
+from workbench.text import format_seconds, percent, safe_text
 from workbench.words import reason_of, shown
 
 ENDED = ("finished", "stopped", "pruned", "failed")
@@ -134,7 +134,7 @@ def _describe_memory(machine: MachineSample | None) -> str:
     used, total = (machine.memory_used, machine.memory_total) if machine else (None, None)
     if not used or not total or used < MEMORY_SHARE * total:
         return ""
-    return tr(", with {used:.0%} of the memory in use", used=used / total)
+    return tr(", with {used} of the memory in use", used=percent(used / total))
 
 
 def _first_line(message: str) -> str:

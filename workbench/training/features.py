@@ -192,13 +192,16 @@ class FeatureStore:
             digest.update(changes.views.astype("<i8").tobytes())
         return self.folder / f"features-{digest.hexdigest()}.npy"
 
-    def announce(self, prefix: "FeatureExtractor", count: int, views: bool) -> None:
+    def announce(
+        self, prefix: "FeatureExtractor", count: int, views: bool, mirrored: bool = False
+    ) -> None:
         """Report what is about to be computed and kept.
 
         Args:
             prefix: computes the features.
             count: images, each view counted.
             views: whether images are augmented.
+            mirrored: whether mirror images of them are counted.
 
         Raises:
             DiskFull: the disk has too little space for them.
@@ -218,7 +221,11 @@ class FeatureStore:
                     "or compute them in every epoch with --set base.prefix=streamed."
                 ),
             )
-        counted = f"{plural(count, 'image')}{', each view counted,' if views else ''}"
+        counted = plural(count, "image")
+        if views:
+            counted = tr("{images}, each view counted,", images=counted)
+        elif mirrored:
+            counted = tr("{images}, mirror images counted,", images=counted)
         self.notify(
             tr(
                 "The frozen base (everything up to layer {cut}) runs once for "

@@ -16,6 +16,7 @@ from workbench.experiment.plan import Stage
 from workbench.messages import tr
 from workbench.runs.events import CheckedLayer
 from workbench.runs.freeze_check import FROZEN, TRAINS
+from workbench.text import percent
 
 TINY = 1e-12
 PART = 1 << 20  # numbers compared at a time
@@ -84,11 +85,11 @@ def check_layers(layers: Sequence[CheckedLayer]) -> str:
     if wrong:
         raise UserError(
             tr(
-                "{wrong_count} frozen layers moved, {name} by {moved:.2%} first. "
+                "{wrong_count} frozen layers moved, {name} by {moved} first. "
                 "The results of this run cannot be trusted.",
                 wrong_count=len(wrong),
                 name=wrong[0].name,
-                moved=wrong[0].moved,
+                moved=percent(wrong[0].moved or 0.0, 2),
             ),
             tr("This is a bug of the workbench or of Keras; please report it."),
         )

@@ -103,7 +103,7 @@ class StageSolver:
     def compute_features(self) -> None:
         """Compute what is missing of the store's shard of the images and their mirror images."""
         if missing := self.count_missing():
-            self.store.announce(self.prefix, missing, views=False)
+            self.store.announce(self.prefix, missing, False, self.stage.mirrored)
         for store, images in self._passes():
             store.compute(self.prefix, images, self.rows)
 

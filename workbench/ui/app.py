@@ -199,6 +199,13 @@ class WorkbenchApp(PersonalApp):
         """Quit once the screen in front is built; it would fail to find its widgets before."""
         self.screen.call_later(self.exit)
 
+    def action_command_palette(self) -> None:
+        """Open the palette, of which there is one at a time."""
+        from workbench.ui.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
+
     def action_show_help_panel(self) -> None:
         """List the keys of the screen at its right."""
         from workbench.ui.palette import KeyPanel
@@ -285,13 +292,6 @@ class WorkbenchApp(PersonalApp):
 
         self._host_feed = HostFeed(self.settings.hosts, post)
         self._host_feed.start()
-
-    def action_command_palette(self) -> None:
-        """Open the palette, in the language of the reader."""
-        from workbench.ui.palette import Palette
-
-        if not isinstance(self.screen, Palette):
-            self.push_screen(Palette())
 
     def action_suspend_process(self) -> None:
         """Give the terminal back to the shell until `fg`."""

@@ -121,6 +121,11 @@ class KeyAction:
     places: tuple[str, ...]
     priority: bool
 
+    @property
+    def short(self) -> str:
+        """The title without its explanation: "Sort"."""
+        return self.title.split(": ")[0]
+
 
 def import_screens() -> None:
     """Import every screen and widget."""
@@ -188,10 +193,12 @@ def check_keys(wanted: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ..
         name, key, other = clash
         notes.append(
             tr(
-                "keys.{id}: {key} is the key of {other} on the same screen",
+                "keys.{id}: {key} is already the key of “{title}” (keys.{other}) "
+                "on the same screen",
                 id=name,
                 key=format_key(key),
-                other=f"{other} ({known[other].title})" if other in known else other,
+                title=known[other].short if other in known else other,
+                other=other,
             )
         )
         del good[name]

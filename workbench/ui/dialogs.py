@@ -184,6 +184,7 @@ class PickName(ModalScreen[str | None]):
         question: over the list.
         names: any number.
         likely: the one that is selected at first, if it is among them.
+        marked: whether the likely one is the present value, which has a mark.
     """
 
     CSS = """
@@ -197,11 +198,14 @@ class PickName(ModalScreen[str | None]):
         Binding("down", "move(1)", show=False, priority=True),
     ]
 
-    def __init__(self, question: str, names: Sequence[str], likely: str | None = None) -> None:
+    def __init__(
+        self, question: str, names: Sequence[str], likely: str | None = None, marked: bool = False
+    ) -> None:
         super().__init__()
         self._question = question
         self._names = tuple(names)
         self._likely = likely if likely in self._names else None
+        self._marked = marked
         self._shown: tuple[str, ...] = ()
 
     @property
@@ -236,7 +240,7 @@ class PickName(ModalScreen[str | None]):
         self._shown = tuple(islice(matching, MAX_OPTIONS))
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options(Option(Text(safe_text(name, 50))) for name in self._shown)
+        options.add_options(Option(Text(self._line(name))) for name in self._shown)
         first = 0 if self._shown else None
         known = not self._many and self._likely is not None
         options.highlighted = self._shown.index(str(self._likely)) if known else first
@@ -244,6 +248,11 @@ class PickName(ModalScreen[str | None]):
             more = len(matching) - len(self._shown)
             text = tr("and {more:,} more: type a part of the name", more=more) if more else ""
             line.update(text if matching else tr("no name contains this"))
+
+    def _line(self, name: str) -> str:
+        """Return a name as it is listed, the present value with its mark."""
+        mark = ("●" if getattr(self.app, "utf8", True) else "*") if name == self._likely else " "
+        return f"{mark} {safe_text(name, 50)}" if self._marked else safe_text(name, 50)
 
     def action_move(self, step: int) -> None:
         """Select the name above or below."""

@@ -1,5 +1,6 @@
 """Export: a report, the model in other formats, and the script of the same training."""
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -16,10 +17,12 @@ from workbench.app.export import EXPORT_ITEMS, folder_to_write
 from workbench.messages import tr
 from workbench.runs.watch import RunView
 from workbench.runs.work_titles import work_title
-from workbench.text import safe_text
+from workbench.text import format_seconds, safe_text
 from workbench.ui.base import WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Prompt
 from workbench.ui.widgets.job_part import JobPart
+
+LONG = 3.0  # seconds after which the time of an export is shown
 
 
 class ExportList(OptionList):
@@ -59,6 +62,8 @@ class ExportScreen(WorkbenchScreen, JobPart):
         self._into = into or Path.cwd()
         self._exported: dict[int, str] = {}
         self._queue: list[int] = []  # the first one is running
+        self._began = 0.0  # when it began
+        self._newest = ("", 0, 0)  # its newest progress
 
     def compose_body(self) -> ComposeResult:
         """Yield the list, the description beside it, and a line of progress."""
@@ -78,6 +83,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
         items = self.query_one(OptionList)
         items.focus()
         items.highlighted = 0
+        self.set_interval(1.0, self._tick)
 
     @property
     def _selected(self) -> int:
@@ -124,6 +130,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
             self.show_progress()
 
     def _export_first(self) -> None:
+        self._began = time.monotonic()
         self.show_progress()
         at, into = self._queue[0], self._into
         item, workspace, folder = EXPORT_ITEMS[at], self.workbench.workspace, self._view.folder
@@ -152,16 +159,25 @@ class ExportScreen(WorkbenchScreen, JobPart):
             )
 
     def show_progress(self, phase: str = "", done: int = 0, total: int = 0) -> None:
-        """Show what is being exported, and what comes next."""
+        """Show what is being exported, since when, and what comes next."""
+        self._newest = phase, done, total
         now, *then = self._queued_titles()
         line = tr("exporting {item}", item=now)
         if phase:
             line += f": {safe_text(work_title(phase))}"
         if total:
             line += "  " + tr("{done:,} of {total:,}", done=done, total=total)
+        seconds = time.monotonic() - self._began
+        if seconds >= LONG:
+            line += f", {format_seconds(seconds)}"
         if then:
             line += "   " + tr("then {then}", then=", ".join(then))
         self.query_one("#progress", Static).update(Text(line, no_wrap=True, overflow="ellipsis"))
+
+    def _tick(self) -> None:
+        """Show for how long the export has been running."""
+        if self._queue:
+            self.show_progress(*self._newest)
 
     def _queued_titles(self) -> list[str]:
         return [EXPORT_ITEMS[at].title for at in self._queue]

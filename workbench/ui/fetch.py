@@ -18,7 +18,7 @@ from workbench.render.marks import bar
 from workbench.runs.folder import RunFolder
 from workbench.runs.watch import RunView
 from workbench.settings import read_settings
-from workbench.text import format_bytes, safe_text
+from workbench.text import format_bytes, percent, safe_text
 from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.dialogs import Choose, Prompt, show_error
 
@@ -134,5 +134,5 @@ class FetchDialog(ModalScreen[RunFolder | UserError | None]):
             return
         share = min(done / total, 1.0) if total else 0.0
         text = Text(bar(share, BAR_CELLS, getattr(self.app, "utf8", False)))
-        text.append(f" {share:.0%}  {format_bytes(done)}")
+        text.append(f" {percent(share)}  {format_bytes(done)}")
         self.query_one("#progress", Static).update(text)

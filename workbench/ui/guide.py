@@ -187,10 +187,12 @@ class StepScreen(WorkbenchScreen):
 
     Attributes:
         STEP: its place on the rail, from 0.
+        NEXT: the key that opens the next step.
         draft: the experiment.
     """
 
     STEP: ClassVar[int]
+    NEXT: ClassVar[str] = "enter"
     draft: Draft
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(str(number), f"step({number - 1})", title, show=False, id=f"rail.{step}")
@@ -210,7 +212,8 @@ class StepScreen(WorkbenchScreen):
         if step == self.STEP + 1:
             self.go_on()
         elif step > self.STEP:
-            self.notify(tr("{step} comes first: n or enter.", step=RAIL[RAIL_STEPS[self.STEP + 1]]))
+            following = RAIL[RAIL_STEPS[self.STEP + 1]]
+            self.notify(tr("{step} comes first: {key}.", step=following, key=self.NEXT))
         elif step < self.STEP:
             self._go_back(step)
 

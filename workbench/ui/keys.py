@@ -11,6 +11,8 @@ from textual.app import App, ComposeResult
 from textual.screen import ActiveBinding, ModalScreen, Screen
 from textual.widgets import Footer
 
+from workbench.messages import tr
+
 
 class KeyLine(Footer):
     """A footer of one widget: one for each key cost half the time of opening a screen."""
@@ -35,11 +37,23 @@ class KeyLine(Footer):
 
         The command palette, whose key is always shown, has those that do not fit.
         """
+        return self._fitting()[0]
+
+    def _fitting(self) -> tuple[list[ActiveBinding], Text]:
+        """Return the bindings that fit, and the end of the line, which says if there are others."""
         found: dict[str, ActiveBinding] = {}
         for active in self.screen.active_bindings.values():
             if active.binding.show:
                 found.setdefault(active.binding.action, active)
-        room = self.size.width - self._end.cell_len
+        end = self._end(False)
+        fitting = self._fit(found, end)
+        if len(fitting) < len(found) and end.plain:
+            end = self._end(True)
+            fitting = self._fit(found, end)
+        return fitting, end
+
+    def _fit(self, found: dict[str, ActiveBinding], end: Text) -> list[ActiveBinding]:
+        room = self.size.width - end.cell_len
         fitting = []
         for active in found.values():
             if (cells := self._label(active).cell_len + 1) <= room:
@@ -54,32 +68,40 @@ class KeyLine(Footer):
 
     def render(self) -> Text:
         """Return the keys at the left, the command palette's at the right."""
-        line, end = self.keys, self._end
+        shown, end = self._fitting()
+        line = Text(" ").join(self._label(active) for active in shown)
         line.append(" " * (self.size.width - line.cell_len - end.cell_len))
         line.append_text(end)
         line.no_wrap = True
         return line
 
-    @property
-    def _end(self) -> Text:
-        """The command palette's key, with a cell on each side."""
+    def _end(self, more: bool) -> Text:
+        """Return the command palette's key, with a cell on each side.
+
+        Args:
+            more: whether it has keys for which there is no room.
+        """
         active = self.screen.active_bindings.values()
         palette = next((one for one in active if one.binding.action == "command_palette"), None)
         if palette is None:
             return Text()
-        edge = " " if self.screen.has_class("-ascii") else "▏"
+        ascii_only = self.screen.has_class("-ascii")
+        edge = " " if ascii_only else "▏"
         end = Text.assemble((edge, self.get_component_rich_style("key-line--edge")))
-        return end.append_text(self._label(palette)).append(" ")
+        if more:
+            end.append("... " if ascii_only else "… ")
+        return end.append_text(self._label(palette, tr("All") if more else "")).append(" ")
 
     def on_click(self, event: events.Click) -> None:
         """Press the key that was clicked."""
         if key := event.style.meta.get("key"):
             self.app.simulate_key(key)
 
-    def _label(self, active: ActiveBinding) -> Text:
+    def _label(self, active: ActiveBinding, title: str = "") -> Text:
         binding = active.binding
         style = self.get_component_rich_style("key-line--key", partial=True)
-        text = Text.assemble((self.app.get_key_display(binding), style), f" {binding.description}")
+        title = title or binding.description
+        text = Text.assemble((self.app.get_key_display(binding), style), f" {title}")
         text.stylize(Style(meta={"key": binding.key}, dim=not active.enabled or None))
         return text
 

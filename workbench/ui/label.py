@@ -28,7 +28,7 @@ RANKING = tr(
     "The images are looked through, and the base runs once for each.\n\nThen the head ranks them: "
     "first those that it is unsure of and that are unlike the images it knows."
 )
-DONE = tr("Every image has an answer.\n\ne writes the table; t trains on it.")
+DONE = tr("e writes the table; t trains on it.")
 
 
 class LabelScreen(QuestionScreen):
@@ -159,8 +159,10 @@ class LabelScreen(QuestionScreen):
         if self._problem:
             text = safe_lines(f"{self._problem}\n\n")
             return Text(text + tr("r tries again.") if self._labelling else text)
-        done = self._labelling is not None and not self._labelling.is_due
-        return Text(DONE if done else RANKING, "dim")
+        if self._labelling is None or self._labelling.is_due:
+            return Text(RANKING, "dim")
+        next_steps = f"\n\n{DONE}" if self._labelling.given else ""
+        return Text(self._labelling.why_done + next_steps, "dim")
 
     def _take(self, ranking: RankedImages) -> None:
         self._progress = ""

@@ -12,12 +12,22 @@ from typing import Any, ClassVar, cast
 from rich.align import Align
 from rich.table import Table
 from rich.text import Text
+from textual import on
 from textual.app import App, ComposeResult, SystemCommand
-from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import (
+    Command,
+    CommandInput,
+    CommandList,
+    CommandPalette,
+    DiscoveryHit,
+    Hit,
+    Hits,
+    Provider,
+)
 from textual.content import Content
 from textual.markup import escape
 from textual.screen import ActiveBinding, Screen
-from textual.widgets import HelpPanel, Static
+from textual.widgets import HelpPanel, Input, Static
 from textual.widgets.option_list import Option
 
 from workbench.content.concepts import CONCEPTS
@@ -60,10 +70,32 @@ TITLES = {
 
 
 class Palette(CommandPalette):
-    """The palette, in the language of the reader."""
+    """Textual's palette; enter takes the best command of the whole text, however fast it came.
+
+    Textual would take what an earlier text had found, or nothing while it still searches.
+    """
 
     def __init__(self) -> None:
         super().__init__(placeholder=tr("Search for commands…"), id="--command-palette")
+
+    _listed: str | None = None  # the text whose commands are shown
+    _waits = False  # enter was pressed before they were
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        if event.value.strip() != self._listed:
+            event.stop()
+            event.prevent_default()
+            self._waits = True
+
+    def _refresh_command_list(
+        self, command_list: CommandList, commands: list[Command], clear_current: bool
+    ) -> None:
+        super()._refresh_command_list(command_list, commands, clear_current)
+        self._listed = self.query_one(CommandInput).value.strip()
+        if self._waits and commands:
+            self._waits = False
+            self.call_after_refresh(self._action_command_list, "select")
 
     def _start_no_matches_countdown(self, search_value: str) -> None:
         """Say after a moment that no command has the words, as Textual's own does in English."""
@@ -138,13 +170,17 @@ def _plain(text: str) -> str:
 
 
 def _score(words: Sequence[str], command: SystemCommand) -> int:
-    """Return a score, higher for words of the title and for word starts; 0 if one is missing."""
-    title, help_text = f" {_plain(command.title)}", f" {_plain(command.help)}"
+    """Return a score, higher for words of the title and for word starts; 0 if one is missing.
+
+    The word that a title begins with counts most: "tag" is Tag before a Filter that knows tags.
+    """
+    title, help_text = f" {_plain(command.title)} ", f" {_plain(command.help)}"
     help_text += f" {_plain(_in_english(command))}"
     total = 0
     for word in words:
         start = f" {word}"
         points = 3 if start in title else 2 if word in title else 1 if start in help_text else 0
+        points += title.startswith(f"{start} ")
         if not points:
             return 0
         total += points

@@ -65,7 +65,7 @@ class QuestionScreen(RunScreen, JobPart):
         def confirmed(yes: bool | None) -> None:
             if yes and not self._starting:
                 self._starting = True
-                self.notify(tr("Checking the images and the GPU, then the run starts."))
+                self.notify(tr("Checking the images and the machine, then the run starts."))
                 in_background(self, work, started)
 
         self.app.push_screen(Confirm(question, tr("Train")), confirmed)

@@ -13,9 +13,9 @@ from textual.widgets.option_list import Option
 
 from workbench.app.preferences import KEYS, Setting, format_value, list_settings, parse_value
 from workbench.errors import UserError
-from workbench.messages import tr
+from workbench.messages import current_language, tr
 from workbench.settings import settings_path
-from workbench.text import cut_cells, pad_cells, safe_text
+from workbench.text import cut_cells, pad_cells, safe_text, wrap_cells
 from workbench.ui.base import BaseApp, WorkbenchScreen
 from workbench.ui.bindings import KeyAction, check_keys, list_actions
 from workbench.ui.dialogs import Confirm, PickName, Prompt, show_error
@@ -59,7 +59,7 @@ class SettingsScreen(WorkbenchScreen):
     """All settings of a person, changed in place."""
 
     DEFAULT_CSS = """
-    SettingsScreen #about { height: 4; padding: 1 1 0 1; color: $secondary; }
+    SettingsScreen #about { height: 3; padding: 0 1; color: $secondary; }
     SettingsScreen #settings { height: 1fr; border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -156,12 +156,15 @@ class SettingsScreen(WorkbenchScreen):
         self._show_about()
 
     def _row(self, name: str, value: str, about: str, changed: bool) -> Text:
+        """Return a line, or of a setting whose description is long as many as it takes."""
         mark = "*" if changed else " "
-        room = self.app.size.width - _NAME_CELLS - _VALUE_CELLS - _BESIDE
+        room = max(self.app.size.width - _NAME_CELLS - _VALUE_CELLS - _BESIDE, 8)
+        lines = [cut_cells(about, room)] if self._shows_keys else wrap_cells(about, room)
+        below = "\n" + " " * (_NAME_CELLS + _VALUE_CELLS + 3)
         text = Text.assemble(
             f"{mark}{pad_cells(cut_cells(name, _NAME_CELLS), _NAME_CELLS)} ",
             (pad_cells(cut_cells(value, _VALUE_CELLS), _VALUE_CELLS), "bold" if changed else ""),
-            (f" {cut_cells(about, max(room, 8))}", "dim"),
+            (f" {below.join(lines)}", "dim"),
         )
         text.no_wrap = True
         return text
@@ -205,7 +208,9 @@ class SettingsScreen(WorkbenchScreen):
             default = format_value(one.default)
             allowed = tr("allowed: {allowed}; default: {default}", allowed=one.allowed,
                          default=default)  # fmt: skip
-            lines = [one.about, allowed]
+            lines = [allowed]
+            if one.key == "language" and self._waits_for_restart():
+                lines.append(tr("Used when the app starts again; enter asks for that."))
         self.query_one("#about", Static).update(Text("\n".join(lines)))
 
     # Changes
@@ -234,7 +239,8 @@ class SettingsScreen(WorkbenchScreen):
                 if line is not None:
                     self._change(one, by_line[line])
 
-            self.app.push_screen(PickName(one.about, [*by_line], format_value(value)), picked)
+            dialog = PickName(one.about, [*by_line], format_value(value), marked=True)
+            self.app.push_screen(dialog, picked)
         else:
             question = f"{one.key}: {one.about}. {one.allowed}"
             typed = str(value) if value != "" else ""
@@ -263,22 +269,32 @@ class SettingsScreen(WorkbenchScreen):
         if key and key != action.keys:
             good, notes = check_keys({**others, action.id: key})
             if action.id not in good:
-                show_error(self, "\n".join(note for note in notes if f".{action.id}:" in note))
+                start = f"{KEYS}.{action.id}: "
+                mine = [note.removeprefix(start) for note in notes if note.startswith(start)]
+                show_error(self, "\n".join(mine))
                 return
         self._save((KEYS, action.id), key if key and key != action.keys else None)
+        self.app.clear_notifications()  # such as why another key could not be taken
+        shown = show_keys(self.workbench, self.workbench.settings.keys.get(action.id, action.keys))
+        self.notify(tr("{keys} is now the key of “{title}”.", keys=shown, title=action.short))
 
     def _change(self, one: Setting, value: Any) -> None:
         before = one.value_in(self.workbench.settings)
         self._save(one.place, None if value == one.default else value)
-        if one.value_in(self.workbench.settings) == before:
-            return
+        changed = one.value_in(self.workbench.settings) != before
         if one.key == "language":
+            if not changed and not self._waits_for_restart():
+                return
             question = tr("The language changes when the app starts again. Runs continue. Now?")
             self.app.push_screen(
                 Confirm(question, tr("Start again")), lambda yes: self._restart(yes)
             )
-        elif one.key in ("graphics", "low_bandwidth"):
+        elif changed and one.key in ("graphics", "low_bandwidth"):
             self.notify(tr("Used when the app starts next."))
+
+    def _waits_for_restart(self) -> bool:
+        """Return whether another language is set than the one that is shown."""
+        return self.workbench.settings.language not in ("", current_language())
 
     def _restart(self, yes: bool | None) -> None:
         if yes:

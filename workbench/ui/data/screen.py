@@ -22,7 +22,7 @@ from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.render.marks import bar
 from workbench.runs.work_titles import work_title
-from workbench.text import safe_lines, safe_text
+from workbench.text import percent, safe_lines, safe_text
 from workbench.ui.data.found import DataFound
 from workbench.ui.data.panes import FilesScreen, FindingList
 from workbench.ui.dialogs import fits_toast, show_error
@@ -248,7 +248,9 @@ class DataScreen(StepScreen, JobPart):
         """Show the progress of the scan or the download."""
         line = Text(f"{safe_text(work_title(phase), 40)}  ")
         if total:
-            line.append(f"{bar(done / total, _BAR, self.workbench.utf8)} {done / total:>4.0%}  ")
+            line.append(
+                f"{bar(done / total, _BAR, self.workbench.utf8)} {percent(done / total):>5}  "
+            )
             line.append(tr("{done:,} of {total:,}", done=done, total=total))
         elif done:
             line.append(f"{done:,}")

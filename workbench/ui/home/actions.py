@@ -175,26 +175,34 @@ class RunActions(WorkbenchScreen):
         """Ask for the tags of the run under the cursor."""
         if view := self.chosen():
             question = tr("Tags of {run}: words with blanks between", run=view.name)
-            self._ask(question, " ".join(view.tags),
-                      lambda text: write_tags(view.folder, text.split()))  # fmt: skip
+
+            def write(text: str) -> str:
+                tags = " ".join(write_tags(view.folder, text.split()))
+                if not tags:
+                    return tr("{run} has no tags now.", run=view.name)
+                return tr("{run} has the tags: {tags}", run=view.name, tags=tags)
+
+            self._ask(question, " ".join(view.tags), write)
 
     def action_note(self) -> None:
         """Ask for a note on the run under the cursor."""
         if view := self.chosen():
             question = tr("A note on {run}: enter saves it, esc cancels", run=view.name)
 
-            def write(text: str) -> None:
-                if text.strip():
-                    add_note(view.folder, text)
+            def write(text: str) -> str:
+                if not text.strip():
+                    return tr("Without a text no note is kept.")
+                add_note(view.folder, text)
+                return tr("The note is kept with {run}.", run=view.name)
 
             self._ask(question, "", write)
 
-    def _ask(self, question: str, value: str, write: Callable[[str], object]) -> None:
-        """Ask for a text and write it; the feed shows it."""
+    def _ask(self, question: str, value: str, write: Callable[[str], str]) -> None:
+        """Ask for a text, write it, and show what was done; the feed shows it in the table."""
 
         def answered(text: str | None) -> None:
             if text is not None:
-                in_background(self, lambda: write(text), lambda _: None)
+                in_background(self, lambda: write(text), self.notify)
 
         self.app.push_screen(Prompt(question, value), answered)
 

@@ -215,7 +215,7 @@ class HomeScreen(RunActions):
         self.query_one("#detail").display = not wide
         if wide:
             self.query_one(RunDetail).show(view, self.workbench.utf8)
-        detail = describe_run(view) if view else Text()
+        detail = describe_run(view, tags=True) if view else Text()
         if detail != self._detail:
             self._detail = detail
             room = max(self.app.size.width - 4, 20)  # within the margins of body and text
@@ -280,9 +280,9 @@ class HomeScreen(RunActions):
             for name in [one for one, text in titles.items() if text == title]:
                 self._sort_by(name)
 
-        likely = METRIC if self._settings.sort == STARTED else self._settings.sort
+        present = titles[self._settings.sort]
         question = tr("Sort by what? The same again turns the order round.")
-        self.app.push_screen(PickName(question, tuple(titles.values()), titles[likely]), answered)
+        self.app.push_screen(PickName(question, tuple(titles.values()), present, True), answered)
 
     def _sort_by(self, name: str) -> None:
         again = name == self._settings.sort

@@ -20,7 +20,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.sweep_queue import start
-from workbench.text import pad_cells, plural, safe_text
+from workbench.text import pad_cells, percent, plural, safe_text
 from workbench.ui.base import in_background, notify_error
 
 MARKED, UNMARKED = "[x]", "[ ]"
@@ -120,7 +120,7 @@ class LadderStart(ModalScreen[str | None]):
 
     def _progress(self, phase: str, done: int, total: int) -> None:
         """Show the progress of a download; called in a thread."""
-        share = f", {done / total:.0%}" if total else ""
+        share = f", {percent(done / total)}" if total else ""
         self.call_later(self._show_status, f"{safe_text(phase, 50)}{share}")
 
     def _show_status(self, text: str) -> None:

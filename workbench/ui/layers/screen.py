@@ -37,7 +37,7 @@ from workbench.render.network_picture import (
 from workbench.runs.freeze_check import Layer, group_by_block, layers_of_spec, layers_of_stage
 from workbench.runs.history import History, StageRow
 from workbench.runs.watch import Runs, RunView
-from workbench.text import cut_cells, format_count, safe_text
+from workbench.text import cut_cells, format_count, percent, safe_text
 from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen
 from workbench.ui.layers.table import LayerTable
 
@@ -126,13 +126,13 @@ class LayersView(WorkbenchScreen):
     def totals_line(self, trainable: int, parameters: int) -> Text:
         """Return the numbers of trainable and frozen parameters, with a bar."""
         share = trainable / parameters if parameters else 0.0
-        percent = f"{share:.1%}" if 0 < share < 0.005 else f"{share:.0%}"
+        share_text = percent(share, 1 if 0 < share < 0.005 else 0)
         totals = tr(
             "{trainable:,} of {all:,} trainable, {frozen:,} frozen {percent:>4} ",
             trainable=trainable,
             all=parameters,
             frozen=parameters - trainable,
-            percent=percent,
+            percent=share_text,
         )
         line = labelled_line(tr("parameters"), totals)
         room = self.app.size.width - 2 - line.cell_len

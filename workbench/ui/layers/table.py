@@ -21,7 +21,15 @@ from workbench.runs.freeze_check import (
     status_title,
     verdict,
 )
-from workbench.text import cell_width, format_shape, pad_cells, safe_text, slice_cells
+from workbench.text import (
+    FAR,
+    cell_width,
+    format_moved,
+    format_shape,
+    pad_cells,
+    safe_text,
+    slice_cells,
+)
 from workbench.ui.base import WIDE_COLUMNS
 from workbench.ui.layers.columns import LayerColumn, fitting_columns
 
@@ -100,6 +108,8 @@ def _format_moved(share: float | None) -> str:
         return NOTHING
     if share == 0:
         return "0"
+    if share >= FAR:
+        return format_moved(share)
     percent = share * 100
     if percent < SMALLEST_MOVED:
         return f"<{SMALLEST_MOVED:g} %"

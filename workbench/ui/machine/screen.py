@@ -22,6 +22,7 @@ from workbench.machine.finding import Finding
 from workbench.messages import tr
 from workbench.text import format_seconds, safe_text
 from workbench.ui.base import WorkbenchScreen
+from workbench.ui.dialogs import Confirm
 from workbench.ui.guide import StepScreen
 from workbench.ui.machine.views import (
     LiveGauges,
@@ -81,6 +82,7 @@ class MachineScreen(WorkbenchScreen):
         Binding(
             "w", "measure", tr("Measure"), id="measure", tooltip=tr("try and time it all again")
         ),
+        Binding("space", "toggle_row", show=False, id="machine.consequences"),
         Binding("pagedown", "page(1)", id="scroll.down", show=False, priority=True),
         Binding("pageup", "page(-1)", id="scroll.up", show=False, priority=True),
     ]
@@ -231,7 +233,12 @@ class MachineScreen(WorkbenchScreen):
             self.workbench.copy_one([(tr("remedy"), remedy)])
 
     @on(OptionList.OptionSelected, "#findings")
-    def _open_or_close(self) -> None:
+    def selected(self, event: OptionList.OptionSelected) -> None:
+        """Show or hide the consequences of the finding."""
+        event.stop()
+        self.action_toggle_row()
+
+    def action_toggle_row(self) -> None:
         """Show or hide the consequences of the chosen finding."""
         if (chosen := self._chosen()) and chosen[1].consequences:
             self._opened ^= {chosen[1].id}
@@ -273,22 +280,43 @@ class DetailsScreen(WorkbenchScreen):
 
 
 class MachineStep(MachineScreen, StepScreen):
-    """The machine check as the first step of a new experiment; it can be left at any time."""
+    """The machine check as the first step of a new experiment; it can be left at any time.
+
+    Enter goes on, as in every step; space shows consequences. A measurement is confirmed first:
+    who types the name of a folder here, a step too early, starts none.
+    """
 
     STEP = 0
     heading = StepScreen.heading
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "next_step", tr("Next: data"), id="machine.next")
+        Binding("enter,n", "next_step", tr("Next: data"), id="machine.next")
     ]
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self.draft = draft
 
+    @on(OptionList.OptionSelected, "#findings")
+    def selected(self, event: OptionList.OptionSelected) -> None:
+        """Go on: enter was pressed on a finding."""
+        event.stop()
+        event.prevent_default()
+        self.go_on()
+
     def action_next_step(self) -> None:
         """Open the data step."""
         self.go_on()
+
+    def action_measure(self) -> None:
+        """Ask, then check the machine again, with its benchmarks."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                super(MachineStep, self).action_measure()
+
+        question = tr("Measure this machine again? The images are chosen in the next step: enter.")
+        self.app.push_screen(Confirm(question, tr("Measure")), answered)
 
     def go_on(self) -> None:
         """Complete the step and open the next one."""

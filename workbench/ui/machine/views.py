@@ -46,8 +46,6 @@ NVML_ERRORS = {
 }
 # Of wide letters: by "ellipsis" Rich cuts a line that ends with a blank.
 FOLD: Literal["fold"] = "fold"
-    "fold"  # of wide letters: by "ellipsis" Rich cuts a line that ends with a blank
-)
 CLOSE_SECONDS = 0.5  # at most, until polling ends after `stop_polling`
 
 
@@ -80,10 +78,12 @@ def format_verdict(state: CheckState, styles: TextStyle) -> Text:
         text.append("\n\n" if state.report else "")
     if state.report:
         diagnosis = state.report.diagnosis
-        text.append(
-            f"{STATE_TITLES[diagnosis.state]} {styles.symbol(diagnosis.state)}  ",
-            f"bold {styles.style(diagnosis.state)}",
-        )
+        nvml = state.report.facts.nvml
+        word, sign = STATE_TITLES[diagnosis.state], str(diagnosis.state)
+        if sign == "degraded" and (nvml is None or not nvml.gpus):
+            # A machine without a GPU: nothing of it is broken.
+            word, sign = tr("usable"), "note"
+        text.append(f"{word} {styles.symbol(sign)}  ", f"bold {styles.style(sign)}")
         text.append(diagnosis.verdict, "bold")
     elif state.busy:
         text.append(
@@ -114,7 +114,7 @@ def format_finding(finding: Finding, opened: bool, styles: TextStyle) -> Table:
         mark = ("▾" if opened else "▸") if styles.utf8 else ("-" if opened else "+")
         grid.add_row(
             Text(mark),
-            Text(tr("{consequences} (enter)", consequences=plural(count, "consequence")), "dim"),
+            Text(tr("{consequences} (space)", consequences=plural(count, "consequence")), "dim"),
         )
         for one in finding.consequences if opened else ():
             grid.add_row("", Text(one.what, overflow=FOLD))

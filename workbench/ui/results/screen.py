@@ -27,6 +27,7 @@ from workbench.ui.results.views import (
     WorstErrors,
     matrix_width,
     summary_lines,
+    view_tabs,
     view_titles,
 )
 from workbench.ui.run_actions import ask_to_label
@@ -46,7 +47,8 @@ class ResultsScreen(WorkbenchScreen):
     CONCEPTS = ("confusion-matrix", "macro-f1", "auc", "top-5", "interval", "mirror", "calibration")
     CSS = """
     ResultsScreen {
-        #summary { height: auto; margin-bottom: 1; }
+        #summary { height: auto; }
+        #view-tabs { height: 1; }
         #view-title { height: 1; color: $secondary; }
         #views { height: 1fr; }
         #views > * { width: 1fr; }
@@ -86,6 +88,7 @@ class ResultsScreen(WorkbenchScreen):
     def compose_body(self) -> ComposeResult:
         """Yield the metrics, the views, and the suggestion at the bottom."""
         yield Static(id="summary")
+        yield Static(id="view-tabs")
         yield Static(id="view-title")
         with Horizontal(id="views"):
             yield ConfusionMatrix(id="matrix")
@@ -208,6 +211,10 @@ class ResultsScreen(WorkbenchScreen):
         if self._results:
             cut = matrix.max_scroll_x > 0, matrix.max_scroll_y > 0
             title = view_titles(self._results, *cut).get(self._shown, "")
+            key = self.workbench.settings.keys.get("results.view", "v")
+            tabs = view_tabs(self._results, self._shown, key)
+            tabs.truncate(self.app.size.width - 2, overflow="ellipsis")
+            self.query_one("#view-tabs", Static).update(tabs)
         self.query_one("#view-title", Static).update(Text(title))
         self.query_one("#view-title").display = bool(title)
 

@@ -27,7 +27,7 @@ from workbench.runs.results import (
 )
 from workbench.runs.score import format_scores
 from workbench.runs.watch import RunView
-from workbench.text import cell_width, cut_cells, pad_cells, safe_text
+from workbench.text import cell_width, cut_cells, pad_cells, percent, plural, safe_text
 from workbench.ui.base import WIDE_COLUMNS
 from workbench.words import shown
 
@@ -141,7 +141,7 @@ def matrix_rows(results: Results, utf8: bool) -> Iterator[list[Text]]:
 def pair_cells(pair: ConfusedPair) -> list[Text]:
     """Return two labels, how many images of the first were called the second, their share."""
     names = (Text(safe_text(name, PAIR_LABEL)) for name in (pair.label, pair.predicted))
-    numbers = (f"{pair.count:,}", f"{pair.share:.0%}")
+    numbers = (f"{pair.count:,}", percent(pair.share))
     return [*names, *(Text(number, justify="right") for number in numbers)]
 
 
@@ -253,7 +253,7 @@ def summary_lines(
         lines.append(line)
     if early := describe_early_end(history):
         lines.append(labelled_line(tr("ended"), early, warning))
-    if reference := describe_reference(preset):
+    if reference := describe_reference(preset, results.labels):
         lines.append(labelled_line(tr("compare"), reference).append(tr("  same preset"), "dim"))
     if results.shifted:
         pixels, accuracy = results.shifted
@@ -264,6 +264,32 @@ def summary_lines(
             labelled_line("" if number else tr("note"), caveat.removeprefix(tr("Note: ")), warning)
         )
     return lines
+
+
+def view_tabs(results: Results, shown: str, key: str) -> Text:
+    """Return the names of the views in a line, that of the present one marked.
+
+    Args:
+        results: of the run; the label with the lowest recall and the errors are named.
+        shown: the present view.
+        key: that shows the next one.
+    """
+    known = [one for one in results.classes if one.recall is not None and one.recall < 1]
+    labels = tr("labels")
+    if known:
+        weakest = min(known, key=lambda one: one.recall or 0.0)
+        name = cut_cells(safe_text(weakest.label, 2 * LABEL), 2 * LABEL)
+        labels = tr("labels, {label} has recall {recall:.2f}", label=name, recall=weakest.recall)
+    tabs = {
+        "matrix": tr("confusion"),
+        "classes": labels,
+        "errors": plural(results.wrong, "error"),
+    }
+    text = Text(no_wrap=True)
+    for name, title in tabs.items():
+        text.append(" · " if text else "", "dim")
+        text.append(f"[{title}]" if name == shown else title, "bold" if name == shown else "dim")
+    return text.append(f"   {key}", "bold").append(" " + tr("the next one"), "dim")
 
 
 def view_titles(results: Results, wider: bool, higher: bool) -> dict[str, str]:

@@ -15,6 +15,7 @@ from workbench.app.draft import Draft, plain_message
 from workbench.app.run_control import start_run
 from workbench.app.slurm import framework_doubt, submit_run
 from workbench.bases.weights import parse_weights
+from workbench.content.concepts import CONCEPTS
 from workbench.errors import UserError
 from workbench.experiment.estimate import Forecast
 from workbench.experiment.presets import LADDER, PRESETS, recommend
@@ -43,6 +44,17 @@ from workbench.ui.option import OptionScreen
 from workbench.ui.slurm import ask_profile
 from workbench.ui.strategy.widgets import OptionTable, StartScreen, StrategyList
 
+# The concept that explains a strategy best.
+PRESET_CONCEPTS = {
+    "dense": "local-patterns",
+    "convnet": "local-patterns",
+    "mnist": "local-patterns",
+    "convnet-augmented": "augmentation",
+    "linear-probe": "linear-probe",
+    "feature-extraction": "feature-extraction",
+    "feature-extraction-augmented": "feature-extraction",
+    "fine-tuning": "upper-layers",
+}
 BOOK = tuple(name for name in PRESETS if name.startswith("book-"))
 
 
@@ -95,6 +107,14 @@ class StrategyScreen(StepScreen):
                 yield Static(id="strategy-details")
         yield OptionTable(self.workbench.utf8)
         yield Static(id="meaning")
+
+    def concepts(self) -> tuple[str, ...]:
+        """Return that of the highlighted option, or of the highlighted strategy, first."""
+        table = self.query_one(OptionTable)
+        first = PRESET_CONCEPTS.get(self._shown.chosen_preset.removeprefix("book-"), "")
+        if table.has_focus:
+            first = concept_of_key(table.keys[table.cursor_row], first)
+        return (first, *self.CONCEPTS) if first else self.CONCEPTS
 
     def on_mount(self) -> None:
         """Show the strategies; the benchmark of the machine follows."""
@@ -344,7 +364,7 @@ class StrategyScreen(StepScreen):
         if self._starting:
             return
         self._starting = True
-        checking = tr("Checking the images and the GPU, then the run starts.")
+        checking = tr("Checking the images and the machine, then the run starts.")
         self.notify(tr("Checking the images, then the job is submitted.") if job else checking)
         app, stem, notes = self.workbench, self.draft.stem, list[str]()
 
@@ -369,6 +389,15 @@ class StrategyScreen(StepScreen):
             app.open_instead("train", result.name)
 
         in_background(self, work, done)
+
+
+def concept_of_key(key: str, other: str) -> str:
+    """Return the concept that explains a key of the spec; `other` where none has its name."""
+    table, _, name = key.rpartition(".")
+    found = name.replace("_", "-")
+    if found in CONCEPTS:
+        return found
+    return {"base": "transfer", "augmentation": "augmentation"}.get(table, other)
 
 
 def _changed(settings: dict[str, Any], key: str, value: Any) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from workbench.paths import parse_path
 from workbench.text import format_bytes, pad_cells, plural, safe_text
 
 MAX_ENTRIES = 4000  # of a folder that are read; a folder of images may hold a million
+MAX_CHECKED = 100  # folders that are offered, of which it is asked whether they are our own
+RUNS_NAME, OWN_FILES = "saved_models", ("preprocessing.json", "events.jsonl")
 FILES = (".csv", ".npz")  # besides folders, what a data source can be
 WEIGHTS = (".h5", ".hdf5")  # of a base
 TREE_HELP = tr("space opens a folder, enter chooses it, backspace shows the one above")
@@ -40,7 +42,8 @@ def completions(value: str, start: Path | None = None, files: tuple[str, ...] = 
     """Return the paths that start with the typed text: folders (ending in /), and some files.
 
     Names that a terminal would not show as they are (control characters, no UTF-8) are left
-    out: typed text must be what it seems.
+    out: typed text must be what it seems. Folders of the workbench's own come last: exported
+    models, runs and the folder of runs hold no images to train on.
 
     Args:
         value: the typed text.
@@ -61,7 +64,16 @@ def completions(value: str, start: Path | None = None, files: tuple[str, ...] = 
                     found.append(f"{head}{slash}{name}" + ("/" if kind == "folder" else ""))
     except (OSError, ValueError):  # no such folder, or a text that is no path
         return []
-    return sorted(found)
+    checked = found if len(found) <= MAX_CHECKED else []  # each asks the disk twice
+    own = {path for path in checked if path.endswith("/") and _is_own(parse_path(path, start))}
+    return sorted(found, key=lambda path: (path in own, path.rstrip("/") != value, path))
+
+
+def _is_own(folder: Path) -> bool:
+    """Return whether a folder is an exported model, a run, or holds the runs of a workspace."""
+    if folder.name == RUNS_NAME:
+        return True
+    return any(os.path.lexists(folder / name) for name in OWN_FILES)
 
 
 def _kind(entry: os.DirEntry[str], files: tuple[str, ...]) -> str:
@@ -81,21 +93,28 @@ class PathSuggester(Suggester):
         self._files = files
 
     async def get_suggestion(self, value: str) -> str | None:
-        """Return the first completion that adds something."""
-        if not value:
+        """Return the first completion that adds something; None behind a whole folder's name."""
+        if not value or value.endswith("/"):
             return None
         found = await asyncio.to_thread(completions, value, files=self._files)
-        return next((path for path in found if path != value), None)
+        if f"{value}/" in found or value in found:
+            return None
+        return next(iter(found), None)
 
 
 class PathField(Input):
-    """A field in which tab completes as in a shell; without a suggestion it moves the focus.
+    """A field in which tab completes as in a shell; down, and tab while it is empty, leave it.
+
+    What was typed in full stays as it is: enter takes it, whatever tab was pressed before.
 
     Args:
         files: endings of the files that are completed besides folders.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", tr("Complete"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", tr("Complete")),
+        Binding("down", "leave", show=False),
+    ]
 
     def __init__(
         self,
@@ -124,8 +143,12 @@ class PathField(Input):
         """Accept the suggestion behind the cursor."""
         if self._suggestion and self.cursor_at_end:
             self.action_cursor_right()
-        else:
-            self.screen.focus_next()
+        elif not self.value:
+            self.action_leave()
+
+    def action_leave(self) -> None:
+        """Focus what is below."""
+        self.screen.focus_next()
 
 
 class FolderTree(DirectoryTree):
@@ -213,7 +236,7 @@ class DataChoice(Vertical):
         yield PathField(id="path")
         yield Static(id="completions")
         yield Static(HELP, id="help")
-        yield Static(tr("Or one of these (tab, enter):"), classes="title", id="known-title")
+        yield Static(tr("Or one of these (down, enter):"), classes="title", id="known-title")
         options = [Option(_option(name, entry), id=name) for name, entry in CATALOGUE.items()]
         yield OptionList(*options, id="known")
 
