@@ -100,18 +100,19 @@ def _print(made: "ExportedModel") -> None:
     rows = [(one.format.title, one.format.file, f"{one.difference:.2g}") for one in made.tried]
     echo(table((tr("format"), tr("file"), tr("differs by")), rows, "llr"))
     one = made.tried[0]
-    values = {"images": one.images, "most": MAX_DIFFERENCE}
     if one.own:
         text = tr(
             "Loaded again in fresh processes and tried on {images} of the run's images: no "
             "probability differs by more than {most:g} from the original's.",
-            **values,
+            images=one.images,
+            most=MAX_DIFFERENCE,
         )
     else:
         text = tr(
             "Loaded again in fresh processes and tried on {images} random images (the run's are "
             "gone): no probability differs by more than {most:g} from the original's.",
-            **values,
+            images=one.images,
+            most=MAX_DIFFERENCE,
         )
     echo(text)
     if made.mirrored:
