@@ -29,7 +29,7 @@ def test_the_report_follows_the_language(workspace: Workspace, tmp_path: Path) -
         "pets에서 convnet: 끝남",
         "테스트 정확도",
         "0.1000~0.9000",
-        "dog로 예측, 확률 75%",
+        "dog로 예측, 확률 75 %",
     ):
         assert words in found.text, words
 

@@ -282,13 +282,21 @@ def _unknown_key(location: tuple[str, ...]) -> str:
     known = list(parent.get("properties", {}))
     close = difflib.get_close_matches(location[-1], known, n=1) or _elsewhere(location[-1])
     guess = " " + tr("Did you mean {close}?", close=repr(close[0])) if close else ""
-    values = {"location": safe_text(".".join(location)), "guess": guess, "known": ", ".join(known)}
+    at, listed = safe_text(".".join(location)), ", ".join(known)
     if location[:-1]:
-        table = f"[{'.'.join(location[:-1])}]"
         return tr(
-            "{location}: unknown key.{guess} Allowed in {table}: {known}.", table=table, **values
+            "{location}: unknown key.{guess} Allowed in {table}: {known}.",
+            location=at,
+            guess=guess,
+            table=f"[{'.'.join(location[:-1])}]",
+            known=listed,
         )
-    return tr("{location}: unknown key.{guess} Allowed at the top: {known}.", **values)
+    return tr(
+        "{location}: unknown key.{guess} Allowed at the top: {known}.",
+        location=at,
+        guess=guess,
+        known=listed,
+    )
 
 
 def _elsewhere(name: str) -> list[str]:

@@ -131,25 +131,29 @@ def describe_paired_test(pair: PairedTest) -> str:
             second=second,
             images=images,
         )
-    values = {
-        "images": plural(pair.images, "image"),
-        "first": first,
-        "only_first": _count(pair.only_first),
-        "second": second,
-        "only_second": _count(pair.only_second),
-        "p_value": _p_value(pair.p_value),
-    }
+    images, p_value = plural(pair.images, "image"), _p_value(pair.p_value)
+    only_first, only_second = _count(pair.only_first), _count(pair.only_second)
     if pair.differ:
         return tr(
             "{first} is better than {second}, beyond chance. Of {images} that both answered, "
             "{first} alone has {only_first} right and {second} alone {only_second} (McNemar's "
             "exact test, p {p_value}).",
-            **values,
+            images=images,
+            first=first,
+            only_first=only_first,
+            second=second,
+            only_second=only_second,
+            p_value=p_value,
         )
     return tr(
         "Too close to call: of {images} that both answered, {first} alone has {only_first} right "
         "and {second} alone {only_second} (McNemar's exact test, p {p_value}).",
-        **values,
+        images=images,
+        first=first,
+        only_first=only_first,
+        second=second,
+        only_second=only_second,
+        p_value=p_value,
     )
 
 

@@ -189,10 +189,10 @@ def describe_reference(preset: str | None, labels: Sequence[str] | None = None) 
         if reference.readers is not None
         else []
     )
-    values = {"parts": ", ".join(parts), "images": reference_images(preset)}
+    images = reference_images(preset)
     if preset.removeprefix("book-").startswith(_ON_BASE):
-        return tr("{parts} on {images} with VGG16", **values)
-    return tr("{parts} on {images}", **values)
+        return tr("{parts} on {images} with VGG16", parts=", ".join(parts), images=images)
+    return tr("{parts} on {images}", parts=", ".join(parts), images=images)
 
 
 def _are_of_book(preset: str, labels: Sequence[str]) -> bool:
