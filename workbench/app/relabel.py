@@ -43,7 +43,7 @@ class Relabeling:
     """
 
     def __init__(self, workspace: Workspace, folder: RunFolder) -> None:
-        data = spec_table(read_tables(folder), tr("data"))
+        data = spec_table(read_tables(folder), "data")
         source = str(data.get("source", ""))
         self._as_found = not data.get("corrections")  # the rows have the labels of the data folder
         self.path = label_fixes_path(workspace, source)

@@ -202,7 +202,11 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
     The spec is given as its TOML tables, unchecked.
     """
     strategy = text(spec_table(spec, "model").get("strategy"))
-    reached = tr("{split} accuracy {accuracy:.3f}", split=split_title(results.split), accuracy=results.accuracy)
+    reached = tr(
+        "{split} accuracy {accuracy:.3f}",
+        split=split_title(results.split),
+        accuracy=results.accuracy,
+    )
     images = history.images.get("train")
     few = f"{plural(images, 'training image')}" if images else tr("so few images")
     if spec_table(spec, "base").get("weights") == RANDOM:

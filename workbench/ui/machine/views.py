@@ -44,7 +44,9 @@ NVML_ERRORS = {
     "Driver Not Loaded": tr("Driver Not Loaded"),
     "Driver/library version mismatch": tr("Driver/library version mismatch"),
 }
-FOLD: Literal["fold"] = "fold"  # of wide letters: by "ellipsis" Rich cuts a line that ends with a blank
+FOLD: Literal["fold"] = (
+    "fold"  # of wide letters: by "ellipsis" Rich cuts a line that ends with a blank
+)
 CLOSE_SECONDS = 0.5  # at most, until polling ends after `stop_polling`
 
 
