@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from workbench.errors import UserError
-from workbench.experiment.plan import HEAD_FIRST, Stage, plan_stages
+from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.stage_titles import stage_title
+from workbench.experiment.stage_titles import HEAD_FIRST, stage_title
 from workbench.messages import tr
 from workbench.text import plural
 

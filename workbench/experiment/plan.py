@@ -11,9 +11,9 @@ from workbench.experiment.stack import (
     network_stack,
     probe_stack,
 )
+from workbench.experiment.stage_titles import HEAD_FIRST
 
 TRAIN, SOLVE = "train", "solve"  # kinds of stages: by steps, or a linear classifier at once
-HEAD_FIRST = "head first"  # the stage before blocks of the base train
 
 
 @dataclass(frozen=True)

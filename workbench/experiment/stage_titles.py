@@ -4,9 +4,9 @@ A plan names its stages in English, and so does the log of a run; they are trans
 shown.
 """
 
-from workbench.experiment.plan import HEAD_FIRST
 from workbench.messages import tr
 
+HEAD_FIRST = "head first"  # the stage before blocks of the base train
 _TITLES = {
     "train all": tr("train all"),
     "solve the linear probe": tr("solve the linear probe"),

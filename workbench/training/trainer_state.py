@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from workbench.errors import UserError
 from workbench.experiment.metrics import higher_is_better
-from workbench.experiment.plan import HEAD_FIRST, Stage
+from workbench.experiment.plan import Stage
+from workbench.experiment.stage_titles import HEAD_FIRST
 from workbench.messages import tr
 from workbench.runs.fields import Position
 
