@@ -114,7 +114,8 @@ def test_exact_duplicates_are_reported_under_their_most_severe_aspect() -> None:
     across = finding(found, "duplicates-across")
     assert (across.severity, across.groups) == ("error", (("r", "s", "t"),))
     assert across.message == (
-        "1 group of images with the same pixels in more than one split, 3 files in all (r, s, t)."
+        "1 group of images with the same pixels in more than one split, 3 files in all (r, s, t). "
+        "The test has images that were trained on: delete them from one of the parts."
     )
     conflicting = finding(found, "conflicting-labels")
     assert (conflicting.severity, conflicting.groups) == ("error", (("u", "v"),))
@@ -248,8 +249,8 @@ def test_a_shortcut_is_a_warning_with_its_accuracy() -> None:
     one = finding(judge(*records), "shortcut")
     assert one.severity == "warning"
     assert one.message == (
-        "File format alone tells cat from the rest with 100% accuracy (guessing: 50%): 100% of the "
-        "images with file format PNG are cat. A model may learn this instead of what is shown; "
+        "File format alone tells cat from the rest with 100 % accuracy (guessing: 50 %): 100 % of "
+        "the images with file format PNG are cat. A model may learn this instead of what is shown; "
         "save the images of all classes alike."
     )
 

@@ -306,8 +306,8 @@ def test_near_copies_are_on_one_side_whatever_their_labels(labels: str) -> None:
     assert all(len(sides(done.splits, three)) == 1 for three in copies)
     assert set(done.splits.values()) == {"train", "validation", "test"}
     assert done.notes == (
-        "40 pairs of images that look nearly the same: 40 kept on one side of the split, in groups "
-        "of at most 50 images; 0 on two sides, beyond that bound.",
+        "40 pairs of images look nearly the same; both images of a pair are on the same side of "
+        "the split.",
     )
 
 
@@ -323,7 +323,8 @@ def test_groups_are_bounded_and_what_is_beyond_is_counted(count: int, apart: int
     placed = [done.splits[record.path] for record in film]
     crossing = sum(one != other for one, other in itertools.pairwise(placed))
     assert crossing <= apart
-    assert f"; {crossing} on two sides, beyond that bound." in done.notes[0]
+    of_two = f", {crossing} of them on two sides of the split, since at most {MAX_GROUP} images"
+    assert (of_two if crossing else "; both images of a pair are on the same") in done.notes[0]
 
 
 def test_the_nearest_pairs_are_joined_first() -> None:
@@ -357,7 +358,7 @@ def test_near_copies_keep_to_one_side_when_validation_is_taken_from_training() -
     done = assign(train + images("test", "t", a=5, b=5), spec(), near(*pairs))
     assert all(len(sides(done.splits, list(pair))) == 1 for pair in pairs)
     assert "validation" in done.splits.values()
-    assert any("30 kept on one side" in note for note in done.notes)
+    assert any("30 pairs of images look nearly the same; both" in note for note in done.notes)
 
 
 def test_with_counts_near_copies_are_left_unused_rather_than_torn_apart() -> None:

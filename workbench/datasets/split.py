@@ -163,9 +163,9 @@ def _near_notes(splits: dict[str, str | None], near: NearPairs) -> Iterator[str]
         )
     elif placed:
         yield tr(
-            "{pairs} of images look nearly the same; of {apart:,} of them one image is trained on "
-            "and the other is not, since at most {max_group} images are kept together. The test "
-            "may be a little too easy.",
+            "{pairs} of images look nearly the same, {apart:,} of them on two sides of the split, "
+            "since at most {max_group} images are kept together. The test may be a little too "
+            "easy.",
             pairs=pairs,
             apart=apart,
             max_group=MAX_GROUP,
