@@ -236,7 +236,7 @@ def _explain_field(part: Part, image: Shape) -> str:
 
 def _format_share(count: int, whole: int) -> str:
     share = count / whole if whole else 0.0
-    return "<1%" if 0 < share < 0.005 else f"{share:,.0%}"
+    return "<1 %" if 0 < share < 0.005 else f"{100 * share:,.0f} %"
 
 
 def _part(layers: Sequence[Layer], known: Mapping[str, LayerField], before: Shape) -> Part:

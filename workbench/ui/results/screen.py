@@ -5,7 +5,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
 
 from workbench.app.run_files import data_source
@@ -22,6 +22,7 @@ from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.guide import next_experiment
 from workbench.ui.results.predictions import PredictionsView
 from workbench.ui.results.views import (
+    HIGH_ROWS,
     ConfusionMatrix,
     LabelTable,
     WorstErrors,
@@ -49,9 +50,11 @@ class ResultsScreen(WorkbenchScreen):
     ResultsScreen {
         #summary { height: auto; }
         #view-tabs { height: 1; }
-        #view-title { height: 1; color: $secondary; }
+        #view-title, #errors-title { height: 1; color: $secondary; }
         #views { height: 1fr; }
-        #views > * { width: 1fr; }
+        #tables { height: 1fr; }
+        #tables.-above { height: auto; max-height: 50%; margin-bottom: 1; }
+        #tables > * { width: 1fr; }
         #matrix.-beside { width: auto; margin-right: 4; }
         #next { height: auto; margin-top: 1; }
     }
@@ -90,9 +93,11 @@ class ResultsScreen(WorkbenchScreen):
         yield Static(id="summary")
         yield Static(id="view-tabs")
         yield Static(id="view-title")
-        with Horizontal(id="views"):
-            yield ConfusionMatrix(id="matrix")
-            yield LabelTable(id="classes")
+        with Vertical(id="views"):
+            with Horizontal(id="tables"):
+                yield ConfusionMatrix(id="matrix")
+                yield LabelTable(id="classes")
+            yield Static(id="errors-title")
             yield WorstErrors(id="errors")
             yield PredictionsView(id="predictions")
         yield Static(id="next")
@@ -194,14 +199,23 @@ class ResultsScreen(WorkbenchScreen):
         self.query_one(f"#{name}").focus()
 
     def _show_views(self) -> None:
-        """Show one view at a time; labels beside the matrix where both fit."""
-        results = self._results
-        spare = self.app.size.width - 2 - (matrix_width(results) if results else 0)
+        """Show one view; with the matrix labels beside it, and errors below, where they fit."""
+        results, size = self._results, self.app.size
+        spare = size.width - 2 - (matrix_width(results) if results else 0)
         both_fit = spare >= GAP + LabelTable.WIDTH
+        tables, matrix = ("matrix", "classes"), self._shown == "matrix"
+        below = matrix and size.height >= HIGH_ROWS and bool(results and results.worst)
+        shown = {
+            self._shown,
+            *(["classes"] if matrix and both_fit else ()),
+            *(["errors"] if below else ()),
+        }
         for name in (*RESULT_VIEWS, "predictions"):
-            beside = name == "classes" and self._shown == "matrix" and both_fit
             known = results is not None or name == "predictions"
-            self.query_one(f"#{name}").display = known and (name == self._shown or beside)
+            self.query_one(f"#{name}").display = known and name in shown
+        self.query_one("#tables").display = self._shown in tables
+        self.query_one("#tables").set_class(below, "-above")
+        self.query_one("#errors-title").display = below
         self.query_one("#matrix").set_class(both_fit, "-beside")
         self._show_title()
         self.call_after_refresh(self._show_title)  # only then it is known how many rows fit
@@ -210,7 +224,9 @@ class ResultsScreen(WorkbenchScreen):
         matrix, title = self.query_one(ConfusionMatrix), ""
         if self._results:
             cut = matrix.max_scroll_x > 0, matrix.max_scroll_y > 0
-            title = view_titles(self._results, *cut).get(self._shown, "")
+            titles = view_titles(self._results, *cut)
+            title = titles.get(self._shown, "")
+            self.query_one("#errors-title", Static).update(Text(titles["errors"]))
             key = self.workbench.settings.keys.get("results.view", "v")
             tabs = view_tabs(self._results, self._shown, key)
             tabs.truncate(self.app.size.width - 2, overflow="ellipsis")
