@@ -11,6 +11,7 @@ import click
 import generate
 import pytest
 import schemas
+from join_pictures import Frame, join
 from pydantic import BaseModel
 
 from workbench.cli import workbench
@@ -254,3 +255,17 @@ def test_every_link_leads_somewhere(pages: list[Path]) -> None:
                 broken.append(f"{page.relative_to(ROOT)}: {target}")
     assert not broken
     assert links > 100
+
+
+# --- the picture that moves -------------------------------------------------------------------
+
+
+def test_each_frame_is_shown_for_its_seconds() -> None:
+    svg = '<svg viewBox="0 0 9 9">{}</svg>'
+    joined = join([Frame(svg.format("one"), 1.0), Frame(svg.format("two"), 3.0)])
+    assert ".frame { visibility: hidden; animation: 4s step-end infinite; }" in joined
+    assert "frame-0 { 0.000% { visibility: visible; } 25.000% { visibility: hidden; } }" in joined
+    assert "25.000% { visibility: visible; } 100.000% { visibility: hidden; } }" in joined
+    assert joined.index("one") < joined.index("two")
+    with pytest.raises(ValueError, match="screenshots of one size are expected"):
+        join([Frame(svg.format(""), 1.0), Frame('<svg viewBox="0 0 9 8"></svg>', 1.0)])
