@@ -12,9 +12,20 @@ from schemas import events_page, presets_page, settings_page, spec_page, table
 from textual.keys import key_to_character
 
 from workbench.cli import workbench
-from workbench.content.concepts import CONCEPTS
+from workbench.content.concepts import read_concepts
 from workbench.ui.bindings import MEANINGS, list_actions
 
+# Title and first sentence of the list of concepts, and what leads to the neighbours of one.
+CONCEPTS_IN = {
+    "en": ("Concepts", "What `?` explains on each screen of the app.", "See also"),
+    "ko": ("개념", "앱의 각 화면에서 `?`가 설명하는 것입니다.", "함께 보기"),
+}
+GROUPS = {
+    "ko": {
+        "basics": "기초", "data": "데이터", "convolution": "합성곱", "training": "훈련",
+        "pretrained": "사전 훈련된 기반 모델", "results": "결과", "explain": "안을 들여다보기",
+    },
+}  # fmt: skip
 _PLACES = {"app": "everywhere", "base": "every screen", "feature_map": "map"}
 _SIGNS = {"minus": "-", "plus": "+", "slash": "/", "comma": ",", "full_stop": "."}
 
@@ -22,19 +33,20 @@ _SIGNS = {"minus": "-", "plus": "+", "slash": "/", "comma": ",", "full_stop": ".
 def write_pages(folder: Path) -> None:
     """Write every generated page below the folder of the documentation."""
     pages = {f"reference/{name}.md": page() for name, page in REFERENCE.items()}
-    groups: dict[str, list[str]] = {}
-    for name, concept in CONCEPTS.items():
-        groups.setdefault(concept.group, []).append(name)
-        pages[f"explanation/concepts/{name}.md"] = concept_page(name)
-    pages["explanation/concepts/index.md"] = concepts_index(groups)
+    for language in CONCEPTS_IN:
+        place = concepts_place(language)
+        concepts = read_concepts(language)
+        pages |= {f"{place}/{name}.md": concept_page(name, language) for name in concepts}
+        pages[f"{place}/index.md"] = concepts_index(language)
     for name, text in pages.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text("utf-8") != text:  # else Sphinx reads it again
             path.write_text(text, encoding="utf-8")
-    for path in (folder / "explanation/concepts").iterdir():
-        if f"explanation/concepts/{path.name}" not in pages:  # a concept that is gone
-            path.unlink()
+    for place in map(concepts_place, CONCEPTS_IN):
+        for path in (folder / place).iterdir():
+            if f"{place}/{path.name}" not in pages:  # a concept that is gone
+                path.unlink()
 
 
 # --- commands ---------------------------------------------------------------------------------
@@ -123,22 +135,33 @@ def keys_page() -> str:
 # --- concepts ---------------------------------------------------------------------------------
 
 
-def concept_page(name: str) -> str:
+def concepts_place(language: str) -> str:
+    """Return the folder of the pages of a language."""
+    return "explanation/concepts" + ("" if language == "en" else f"-{language}")
+
+
+def concept_page(name: str, language: str = "en") -> str:
     """Return a concept as `?` shows it, with links to its neighbours."""
-    concept = CONCEPTS[name]
-    related = ", ".join(f"[{CONCEPTS[one].title}]({one}.md)" for one in concept.related)
+    concepts = read_concepts(language)
+    concept, more = concepts[name], CONCEPTS_IN[language][2]
+    related = ", ".join(f"[{concepts[one].title}]({one}.md)" for one in concept.related)
     return (
         f"# {concept.title}\n\n{concept.text}\n\n```text\n{concept.picture}\n```\n\n"
-        f"See also: {related}\n"
+        f"{more}: {related}\n"
     )
 
 
-def concepts_index(groups: dict[str, list[str]]) -> str:
-    """Return the list of all concepts."""
-    parts = ["# Concepts", "What `?` explains on each screen of the app."]
+def concepts_index(language: str = "en") -> str:
+    """Return the list of all concepts, by their groups."""
+    groups: dict[str, list[str]] = {}
+    for name, concept in read_concepts(language).items():
+        groups.setdefault(concept.group, []).append(name)
+    title, about, _ = CONCEPTS_IN[language]
+    parts = [f"# {title}", about]
     for group, names in groups.items():
         listed = "\n".join(names)
-        parts.append(f"## {group.capitalize()}\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```")
+        heading = GROUPS.get(language, {}).get(group, group.capitalize())
+        parts.append(f"## {heading}\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```")
     return "\n\n".join(parts) + "\n"
 
 

@@ -15,7 +15,7 @@ from join_pictures import Frame, join
 from pydantic import BaseModel
 
 from workbench.cli import workbench
-from workbench.content.concepts import CONCEPTS
+from workbench.content.concepts import read_concepts
 from workbench.experiment.presets import PRESETS
 from workbench.experiment.toml import keys
 from workbench.runs import events
@@ -166,16 +166,16 @@ def test_key_bindings() -> None:
     assert {"home", "train", "settings"} <= set(found)
 
 
-def test_concepts() -> None:
-    groups: dict[str, list[str]] = {}
-    for name, concept in CONCEPTS.items():
-        groups.setdefault(concept.group, []).append(name)
-        page = generate.concept_page(name)
+@pytest.mark.parametrize("language", generate.CONCEPTS_IN)
+def test_concepts(language: str) -> None:
+    concepts = read_concepts(language)
+    for name, concept in concepts.items():
+        page = generate.concept_page(name, language)
         assert page.startswith(f"# {concept.title}\n\n{concept.text}")
         assert concept.picture in page
         assert set(re.findall(r"\(([\w-]+)\.md\)", page)) >= set(concept.related)
-    listed = re.findall(r"^[\w-]+$", generate.concepts_index(groups), re.M)
-    assert sorted(listed) == sorted(CONCEPTS)
+    listed = re.findall(r"^[\w-]+$", generate.concepts_index(language), re.M)
+    assert sorted(listed) == sorted(concepts)
 
 
 def test_environment_variables() -> None:
@@ -204,7 +204,8 @@ def test_generated_pages_are_not_committed() -> None:
     listed = (ROOT / ".gitignore").read_text("utf-8").splitlines()
     ignored = {line for line in listed if line.startswith("/docs/")}
     expected = {f"/docs/reference/{name}.md" for name in generate.REFERENCE}
-    assert ignored == {*expected, "/docs/explanation/concepts/"}
+    concepts = {f"/docs/{generate.concepts_place(language)}/" for language in generate.CONCEPTS_IN}
+    assert ignored == expected | concepts
 
 
 # --- links ------------------------------------------------------------------------------------
