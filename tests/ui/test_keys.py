@@ -140,6 +140,7 @@ async def test_keys_are_those_that_do_something_now(tmp_path: Path) -> None:
 )
 async def test_what_has_no_room_is_left_out(tmp_path: Path, cells: int, shown: list[str]) -> None:
     class Screen(WorkbenchScreen):
+        CONCEPTS = ("flatten",)  # "? Explain" is offered
         BINDINGS: ClassVar[list[BindingType]] = [
             Binding("l", "app.bell", "x" * cells),
             Binding("f", "app.quit", "First"),

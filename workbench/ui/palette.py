@@ -152,7 +152,7 @@ class CommandProvider(Provider):
         """Return the help of a command in one line."""
         room = self.app.size.width - HELP_MARGIN
         text = command.help
-        return escape(text if cell_width(text) <= room else f"{cut_cells(text, room - 3)[:-1]}...")
+        return escape(text if cell_width(text) <= room else f"{cut_cells(text, room - 2)[:-1]}...")
 
     def _marked(self, title: str, query: str) -> Content:
         """Return the title with the typed words highlighted."""

@@ -145,7 +145,8 @@ class ReviewScreen(QuestionScreen):
             open_now = len(self._review.open_questions(asked)) if self._review else 0
             text.append(" ")
             style = "bold reverse" if name == self._list else ""
-            text.append(f" {title} {open_now:,} of {len(asked):,} ", style)
+            count = tr("{title} {count:,} of {all:,}", title=title, count=open_now, all=len(asked))
+            text.append(f" {count} ", style)
         return text.append(f"   {self._progress}", "dim") if self._progress else text
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
