@@ -178,7 +178,7 @@ async def test_only_rows_in_view_are_formatted_of_all_that_are_sorted_and_filter
         assert runs.names == [f"run-{number}" for number in (*range(19, 9, -1), 1)]
         assert runs.chosen == "run-1"  # the cursor stays on its run
         runs.focus()
-        await sort(app, pilot, "down")
+        await sort(app, pilot, "down", "down")
         await until(pilot, lambda: runs.names[:3] == ["run-1", "run-10", "run-11"], "by name")
         assert "run-50" not in formatted
 

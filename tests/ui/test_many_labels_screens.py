@@ -51,7 +51,7 @@ async def test_results_mount_a_bounded_number_of_cells(
         assert (pairs.row_count, len(pairs.columns)) == matrix
         assert classes.row_count == min(labels, 100)
         if labels > 60:
-            assert cells(pairs)[:2] == [["l5", "l6", "3", "100%"], ["l0", "l1", "2", "67%"]]
+            assert cells(pairs)[:2] == [["l5", "l6", "3", "100 %"], ["l0", "l1", "2", "67 %"]]
         if labels > 100:
             await pilot.press("v")
             assert str(shown.render()) == "the 100 of 1,200 labels with the lowest recall"
