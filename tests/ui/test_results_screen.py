@@ -356,7 +356,7 @@ def history(train: float, validation: float, images: int = 2000) -> History:
         ({"model": {"strategy": "convnet"}, "augmentation": {"fill": "black"}},
          "convnet-augmented: training"),
         ({"model": {"strategy": "feature-extraction"}}, "fine-tuning: "),
-        ({"model": {"strategy": "fine-tuning"}}, "this is the top strategy"),
+        ({"model": {"strategy": "fine-tuning"}}, "all that there is to adapt"),
         ({"model": {"strategy": "dense"}, "base": {"weights": "random"}}, "the same with ImageNet"),
         ({"model": 3}, ""),
     ],
@@ -507,7 +507,7 @@ async def test_the_top_strategy_has_no_suggestion(tmp_path: Path) -> None:
     make_run(tmp_path, results_json(), preset="fine-tuning")
 
     async with driven(tmp_path) as (app, pilot):
-        await open_results(app, pilot, "this is the top strategy")
+        await open_results(app, pilot, "all that there is to adapt")
         assert not app.screen.check_action("next", ())
         await pilot.press("n")
         assert isinstance(app.screen, ResultsScreen)
