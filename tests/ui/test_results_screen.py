@@ -356,7 +356,10 @@ def history(train: float, validation: float, images: int = 2000) -> History:
         ({"model": {"strategy": "convnet"}, "augmentation": {"fill": "black"}},
          "convnet-augmented: training"),
         ({"model": {"strategy": "feature-extraction"}}, "fine-tuning: "),
-        ({"model": {"strategy": "fine-tuning"}}, "test accuracy 0.720 with all that there is to adapt"),
+        (
+            {"model": {"strategy": "fine-tuning"}},
+            "test accuracy 0.720 with all that there is to adapt",
+        ),
         ({"model": {"strategy": "dense"}, "base": {"weights": "random"}}, "the same with ImageNet"),
         ({"model": 3}, ""),
     ],
