@@ -317,7 +317,7 @@ def test_pictures_that_were_saved_again_stay_on_one_side(
         "test": 24,
     }
     assert prepared.leaks() == {}
-    kept = "180 pairs of images that look nearly the same: 180 kept on one side"
+    kept = "180 pairs of images look nearly the same; both images of a pair are on the same side"
     assert any(kept in note for note in prepared.notes)
 
 

@@ -61,7 +61,7 @@ def test_a_channel_is_dead_where_it_is_zero_everywhere() -> None:
     found = activations(loaded, noise(), "conv1")
     assert found.dead == 1
     assert found.strongest == (0, 2)
-    assert found.summary[1] == "1 of them dead: zero everywhere in this image"
+    assert found.summary[1] == "1 of them zero everywhere in this image"
     bias[1] = 0.1
     loaded.model.get_layer("conv1").set_weights([kernel, bias])
     found = activations(loaded, noise(), "conv1")

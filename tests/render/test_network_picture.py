@@ -62,16 +62,16 @@ def test_a_block_is_explained() -> None:
     picture = picture_of("fine-tuning", *VGG16)
     assert explained(picture, "block block5") == {
         "weights": "trains: all 7,079,424 parameters",
-        "parameters": "7,079,424, 48% of the network; each is used about 196 times an image",
-        "operations": "1.4 G multiply-adds an image, 9% of the network",
-        "output": "14x14x512 becomes 7x7x512: 25,088 values, 17% of those of the image",
-        "field": "receptive field 212 of 224 pixels: a value sees 90% of the image, "
+        "parameters": "7,079,424, 48 % of the network; each is used about 196 times an image",
+        "operations": "1.4 G multiply-adds an image, 9 % of the network",
+        "output": "14x14x512 becomes 7x7x512: 25,088 values, 17 % of those of the image",
+        "field": "receptive field 212 of 224 pixels: a value sees 90 % of the image, "
         "its neighbour 32 pixels further on",
     }
     assert explained(picture, "block head") == {
         "weights": "trains: all 513 parameters",
-        "parameters": "513, <1% of the network",
-        "operations": "512 multiply-adds an image, <1% of the network",
+        "parameters": "513, <1 % of the network",
+        "operations": "512 multiply-adds an image, <1 % of the network",
         "output": "7x7x512 becomes 1: 1 value",
         "field": "receptive field: the whole image, since each value reads the whole map",
     }

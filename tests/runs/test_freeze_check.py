@@ -74,6 +74,6 @@ def test_command_line_prints_a_line_per_block() -> None:
     )
     table = freeze_table((group.combined, group.verdict) for group in groups)
     assert [" ".join(line.split()) for line in table.splitlines()[1:]] == [
-        "block1 8x8x4 1,234 frozen frozen 0.100% ERROR: frozen but moved",
-        "dense 2 10 trains trains 2.000%",
+        "block1 8x8x4 1,234 frozen frozen 0.100 % ERROR: frozen but moved",
+        "dense 2 10 trains trains 2.000 %",
     ]

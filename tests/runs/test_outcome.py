@@ -70,7 +70,7 @@ def test_other_machine_is_named(frozen_clock: float) -> None:
 @pytest.mark.parametrize(
     ("used", "expected"),
     [
-        (90 * GIB, ", with 90% of the memory in use"),
+        (90 * GIB, ", with 90 % of the memory in use"),
         (90 * GIB - 1, ""),
         (None, ""),
     ],
