@@ -253,18 +253,22 @@ def _overfitting(curves: TrainingCurves) -> CurveAdvice | None:
     validation = curves.stage(curves.val_accuracy)[last]
     if training is None or validation is None or training - validation < OVERFIT_GAP:
         return None
-    values = {"best": curves.first_epoch + best, "training": training, "validation": validation}
+    since = curves.first_epoch + best
     if training - validation >= STRONG_GAP:
         sentence = tr(
             "strong overfitting since epoch {best}: training accuracy "
             "{training:.3f}, validation {validation:.3f}.",
-            **values,
+            best=since,
+            training=training,
+            validation=validation,
         )
     else:
         sentence = tr(
             "mild overfitting since epoch {best}: training accuracy "
             "{training:.3f}, validation {validation:.3f}.",
-            **values,
+            best=since,
+            training=training,
+            validation=validation,
         )
     or_else = tr("fewer weights that train") if curves.pretrained else tr("a pretrained base")
     step = tr("augmentation, more dropout, or {or_else}", or_else=or_else)
