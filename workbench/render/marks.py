@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from workbench.words import shown
-
 SIGNS = {
     "training": "▶", "evaluating": "▶", "preparing": "▷", "starting": "▷", "waiting": "…",
     "finished": "✓", "stopped": "■", "failed": "✗", "interrupted": "!",
@@ -16,7 +14,6 @@ ASCII_SIGNS = {
     "finished": "+", "stopped": "=", "failed": "x", "interrupted": "!",
     "pruned": "=", "planned": ".",
 }  # fmt: skip
-TITLES = {state: shown(state) for state in SIGNS}
 # Names of the theme's colours; a colour never carries a meaning by itself.
 STATE_COLORS = {
     "training": "$accent", "evaluating": "$accent", "preparing": "$accent", "starting": "$accent",

@@ -7,10 +7,11 @@ from rich.text import Text
 
 from workbench.experiment.metrics import ACCURACY
 from workbench.messages import tr
-from workbench.render.marks import STATE_COLORS, TITLES, sparkline, state_symbol
+from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
 from workbench.runs.state import RunSummary
 from workbench.runs.watch import RunView
 from workbench.text import cell_width, cut_cells, format_age, pad_cells, safe_text
+from workbench.words import shown
 
 # Columns and their minimum width in cells; "acc" is that of the metric, whichever it is.
 METRIC = "acc"
@@ -121,9 +122,7 @@ def run_cells(
 def _state_cell(view: RunView, utf8: bool, theme: Mapping[str, str]) -> Text:
     word = view.summary.state.phase
     color = theme.get(STATE_COLORS.get(word, "$foreground").removeprefix("$"), "")
-    return Text.assemble(
-        pad_cells(TITLES.get(word, word), 11), " ", state_symbol(word, utf8), style=color
-    )
+    return Text.assemble(pad_cells(shown(word), 11), " ", state_symbol(word, utf8), style=color)
 
 
 def _curve_cell(view: RunView, width: int, utf8: bool, metric: str) -> Text:

@@ -10,7 +10,6 @@ from workbench.experiment.deadline import MAX_DEADLINE, format_moment
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.toml import parse_spec
 from workbench.messages import tr
-from workbench.render.marks import TITLES
 from workbench.render.run_table import VALIDATION, stale_age
 from workbench.runs.events import EpochFinished
 from workbench.runs.fields import whole
@@ -55,7 +54,7 @@ def describe_run(view: RunView, tags: bool = False) -> Text:
         where = tr("on {host}", host=safe_text(view.host, 40))
         text.append(f", {where}" + (tr(", as it was {age} ago", age=age) if age else ""))
     if summary.state.detail:
-        phase = TITLES.get(summary.state.phase, summary.state.phase)
+        phase = shown(summary.state.phase)
         if view.running and summary.device:
             phase = tr("{phase} on {device}", phase=phase, device=summary.device)
         text.append(f"\n{phase}: {summary.state.detail}", style="dim")

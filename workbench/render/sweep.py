@@ -6,8 +6,8 @@ from typing import Any
 from workbench.analysis.trials import Interval, TrialRow
 from workbench.experiment.metrics import METRICS, SHORT_TITLES
 from workbench.messages import tr
-from workbench.render.marks import TITLES
 from workbench.text import format_seconds, group_notes, plural, safe_text, table
+from workbench.words import shown
 
 _SPARE = (
     tr("95 % of it"),
@@ -57,7 +57,7 @@ def describe_states(row: TrialRow) -> str:
     states = row.states
     if len(states) == 1 and (len(row.seeds) == 1 or "finished" in states):
         (state,) = states
-        first, title = row.seeds[0], TITLES.get(state, state)
+        first, title = row.seeds[0], shown(state)
         if state == "training" and first.epochs_total:
             return f"{title} {first.epochs_done}/{first.epochs_total}"
         return title if len(row.seeds) == 1 else _count_state(len(row.seeds), state)
@@ -66,7 +66,7 @@ def describe_states(row: TrialRow) -> str:
 
 def _count_state(count: int, state: str) -> str:
     """Return how many runs have a state: "2 finished"."""
-    return tr("{count} {state}", count=count, state=TITLES.get(state, state))
+    return tr("{count} {state}", count=count, state=shown(state))
 
 
 def format_range(interval: Interval | None, signed: bool = False) -> str:
@@ -188,7 +188,7 @@ def ended_notes(rows: Sequence[TrialRow]) -> list[str]:
     """Return how each run ended that is neither finished nor running."""
     ended = ("failed", "interrupted", "pruned", "stopped")
     return group_notes(
-        (one.run, f"{TITLES.get(one.state, one.state)}: {safe_text(one.detail, 300)}")
+        (one.run, f"{shown(one.state)}: {safe_text(one.detail, 300)}")
         for row in rows
         for one in row.seeds
         if one.state in ended and one.detail

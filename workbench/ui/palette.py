@@ -32,7 +32,6 @@ from textual.widgets.option_list import Option
 
 from workbench.content.concepts import CONCEPTS
 from workbench.messages import current_language, in_english, tr
-from workbench.render.marks import TITLES as STATE_TITLES
 from workbench.runs.sweep_record import LADDER, SWEEP
 from workbench.runs.trash import TrashedRun, list_trash
 from workbench.runs.watch import Runs, RunView
@@ -40,6 +39,7 @@ from workbench.text import cell_width, cut_cells, format_age, safe_text
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen
 from workbench.ui.guide import launch_demo, start_experiment
 from workbench.ui.run_actions import ask_to_label, compare_run, restore_run, resume_run, stop_run
+from workbench.words import shown
 
 HELP_MARGIN = 8  # cells beside the help of a command, which has one line
 # Titles by the binding's id, for descriptions that are too short here. Keys whose ids are not
@@ -380,7 +380,7 @@ def _open_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComm
             title = tr("Open {view}", view=safe_text(view.name, 64))
             do = partial(app.open, "train", view.name)
             phase = view.summary.state.phase
-            yield SystemCommand(title, STATE_TITLES.get(phase, phase), do)
+            yield SystemCommand(title, shown(phase), do)
 
 
 def screen_keys(screen: Screen[object]) -> list[ActiveBinding]:

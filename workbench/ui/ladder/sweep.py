@@ -7,7 +7,7 @@ from workbench.analysis.trials import SeedResult, TrialRow, trial_rows
 from workbench.app.sweep import metric_of, result_without_run, seed_result
 from workbench.experiment.metrics import ACCURACY, SHORT_TITLES
 from workbench.messages import tr
-from workbench.render.marks import STATE_COLORS, TITLES, state_symbol
+from workbench.render.marks import STATE_COLORS, state_symbol
 from workbench.render.sweep import (
     describe_settings,
     describe_states,
@@ -26,6 +26,7 @@ from workbench.ui.base import WIDE_COLUMNS
 from workbench.ui.dialogs import PickName
 from workbench.ui.ladder.base import TrialsScreen
 from workbench.ui.ladder.text import BORDERS, format_heading
+from workbench.words import shown
 
 # Titles of columns and their cells, with the gap before them.
 NARROW = {"trial": 21, "state": 17, "val": 8, "95 %": 13, "to best": 9}
@@ -144,9 +145,7 @@ class SweepScreen(TrialsScreen):
             tr(
                 "seed {seed}: {value}",
                 seed=one.seed,
-                value=TITLES.get(one.state, one.state)
-                if one.value is None
-                else format_mean(one.value),
+                value=shown(one.state) if one.value is None else format_mean(one.value),
             )
             for one in found.seeds
         ]
@@ -156,11 +155,7 @@ class SweepScreen(TrialsScreen):
         ]
         ended = next((one for one in found.seeds if one.detail and not one.measured), None)
         if ended:
-            lines.append(
-                safe_text(
-                    f"{ended.run}: {TITLES.get(ended.state, ended.state)}: {ended.detail}", 300
-                )
-            )
+            lines.append(safe_text(f"{ended.run}: {shown(ended.state)}: {ended.detail}", 300))
         self.query_one("#detail", Static).update(Text("\n".join(lines)), layout=True)
 
     def runs_of(self, row: int) -> list[str]:

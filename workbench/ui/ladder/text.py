@@ -7,9 +7,10 @@ from rich.text import Text
 
 from workbench.app.ladder import LadderRow, format_reference
 from workbench.messages import tr
-from workbench.render.marks import STATE_COLORS, TITLES, sparkline, state_symbol
+from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
 from workbench.text import cell_width, format_interval, plural, safe_text
 from workbench.ui.base import WIDE_COLUMNS
+from workbench.words import shown
 
 BORDERS = 2  # cells beside the table
 # Titles of columns and their cells, with the gap before them. A wide terminal has room for curves
@@ -68,7 +69,7 @@ def cells(
     wide, widths = room >= WIDE_COLUMNS, columns(room)
     color = theme.get(STATE_COLORS.get(row.state, "$foreground").removeprefix("$"), "")
     epochs = f"{row.epochs_done}/{row.epochs_total}" if row.epochs_total else "-"
-    state = f"{TITLES.get(row.state, row.state)} {state_symbol(row.state, utf8)}"
+    state = f"{shown(row.state)} {state_symbol(row.state, utf8)}"
     if not wide and row.state == "training":
         state += f" {epochs}"
     texts = {
@@ -139,6 +140,4 @@ def format_detail(row: LadderRow, best: float | None) -> Text:
     if best is not None:
         parts.append(tr("validation {best:.4f}", best=best))
     text = Text(", ".join(parts))
-    return text.append(
-        f"\n{TITLES.get(row.state, row.state)}: {row.detail}" if row.detail else "", style="dim"
-    )
+    return text.append(f"\n{shown(row.state)}: {row.detail}" if row.detail else "", style="dim")

@@ -28,7 +28,7 @@ from workbench.render.layers import (
     labelled_line,
     planned_row,
 )
-from workbench.render.marks import TITLES, bar
+from workbench.render.marks import bar
 from workbench.render.network_picture import (
     NetworkPicture,
     explain_part,
@@ -40,6 +40,7 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import cut_cells, format_count, percent, safe_text
 from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen
 from workbench.ui.layers.table import LayerTable
+from workbench.words import shown
 
 MAX_BAR = 24  # cells
 HIGH_ROWS = 32  # rows of a terminal in which more is explained
@@ -214,7 +215,7 @@ class LayersScreen(LayersView):
         text = Text.assemble((safe_text(self.run, 40), "bold"), "  " + tr("layers"))
         if self._view:
             phase = self._view.summary.state.phase
-            text.append(f"   {TITLES.get(phase, phase)}, {self._describe_stage()}", "dim")
+            text.append(f"   {shown(phase)}, {self._describe_stage()}", "dim")
         return text
 
     def on_mount(self) -> None:

@@ -10,7 +10,7 @@ from workbench.experiment.metrics import SHORT_TITLES
 from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.render.curves import OTHER_DATA, OVERLAY, same_data
-from workbench.render.marks import TITLES, state_symbol
+from workbench.render.marks import state_symbol
 from workbench.render.runs import format_position, format_time_left
 from workbench.runs.events import (
     ChosenGpu,
@@ -34,6 +34,7 @@ from workbench.text import (
     wrap_cells,
 )
 from workbench.ui.base import WIDE_COLUMNS
+from workbench.words import shown
 
 LABEL = 8  # cells of the label at the left
 # Heads of the log's columns.
@@ -57,7 +58,7 @@ def format_heading(view: RunView, width: int, utf8: bool, color: str) -> Text:
     In a narrow terminal the strategy is left out; the name gets the room that is left.
     """
     word = view.summary.state.phase
-    state = Text(f"{TITLES.get(word, word)} {state_symbol(word, utf8)}", style=color)
+    state = Text(f"{shown(word)} {state_symbol(word, utf8)}", style=color)
     left, where = Text(format_time_left(view)), Text(format_position(view))
     room = width - _width([state, where, left]) - 2
     name = Text(safe_text(view.name, max(room, NAME)), style="bold")
