@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 import psutil
-from waiting import poll
+from waiting import poll, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROMPT = "ready> "
@@ -62,11 +62,25 @@ class Terminal:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        for one in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
-            one.kill()
-        self.process.wait()
-        os.close(self.master)
+        if self.process.poll() is None:
+            for one in psutil.Process(self.process.pid).children(recursive=True):
+                one.kill()
+            self.process.kill()
+            self.process.wait()
         os.close(self._slave)
+        self.close()
+
+    def close(self) -> None:
+        """Close the terminal, as when ssh breaks off: its programs are sent a SIGHUP."""
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
+
+    def hang_up(self) -> int:
+        """Close the terminal and return the exit code of the command that ran on it."""
+        self.close()
+        wait_until(lambda: self.process.poll() is not None, "the command has ended")
+        return self.process.returncode
 
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

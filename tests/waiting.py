@@ -6,7 +6,7 @@ No result depends on the speed of the machine. The only limit is for conditions 
 import time
 from collections.abc import Callable, Iterator
 
-GUARD = 900.0  # seconds: far more than any test needs, even on a busy machine
+GUARD = 300.0  # seconds: far more than any wait needs, even on a busy machine
 _INTERVAL = 0.01  # seconds
 
 

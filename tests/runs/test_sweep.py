@@ -329,10 +329,10 @@ def test_no_trial_is_lost_or_done_twice_whatever_is_killed(
                 kills -= 1
                 kill(drawn.sample(busy, drawn.randint(1, len(busy))))
         now = find_sweep(workspace, "s")
-        left = [at for at in pending(workspace, now) if now.trials[at].spec != failing.spec]
-        if not left and not now.queue:
+        folders = run_folders(workspace, now)
+        failed = [one for one in folders if last_event(one) == "failed"]
+        if len(pending(workspace, now)) == len(failed) and not now.queue:
             break
-    folders = run_folders(workspace, now)
     assert len(folders) == len(list_runs(workspace)) == 6
     assert sorted(folder.spec_path.read_text() for folder in folders) == sorted(
         trial.spec for trial in sweep.trials
@@ -342,6 +342,11 @@ def test_no_trial_is_lost_or_done_twice_whatever_is_killed(
         expected = "failed" if folder.spec_path.read_text() == failing.spec else "finished"
         assert kinds[-1] == expected, (folder.name, kinds)
         assert kinds.count("finished") <= 1, (folder.name, kinds)
+
+
+def last_event(folder: RunFolder) -> str | None:
+    kinds = [one.event for one in read_events(folder.events_path)]
+    return kinds[-1] if kinds else None
 
 
 def workers(workspace: Workspace) -> list[RunFolder]:

@@ -1,7 +1,6 @@
 """The app as a process: what it imports, its size, where it opens, and how it ends."""
 
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -9,6 +8,9 @@ from pathlib import Path
 
 import pytest
 from terminal import APP, PROMPT, Terminal
+
+WORKBENCH = [sys.executable, "-m", "workbench"]
+NOTHING_YET = "No runs yet"
 
 
 def test_opening_the_app_imports_no_training() -> None:
@@ -36,37 +38,9 @@ def test_without_a_terminal_help_is_printed(tmp_path: Path) -> None:
 
 def test_a_hang_up_ends_the_app(tmp_path: Path) -> None:
     """The terminal goes away, as when ssh breaks off: nothing is left running."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "workbench", "--workspace", str(tmp_path)],
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24",
-             "PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
-    os.close(slave)
-    try:
-        assert _read_until(master, b"No runs yet")
-        os.close(master)
-        os.kill(process.pid, signal.SIGHUP)
-        assert process.wait() == 128 + signal.SIGHUP
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _read_until(descriptor: int, wanted: bytes) -> bool:
-    """Reads what is drawn until it holds something; False where the app ends before."""
-    seen = b""
-    while wanted not in seen:
-        try:
-            seen += os.read(descriptor, 65536)
-        except OSError:  # nobody draws any more
-            return False
-    return True
-
-
-WORKBENCH = [sys.executable, "-m", "workbench"]
-NOTHING_YET = "No runs yet"
+    with Terminal(tmp_path, 80, 24, WORKBENCH) as terminal:
+        terminal.until(NOTHING_YET)
+        assert terminal.hang_up() == 128 + signal.SIGHUP
 
 
 @pytest.mark.parametrize("left_over", [("60", "20"), ("300", "90")])

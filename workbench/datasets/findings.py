@@ -333,7 +333,7 @@ _ALIKE = tr(
 def _describe_shortcut(one: Shortcut) -> str:
     label = safe_text(one.label)
     return tr(
-        "{upper}{one} alone tells {label} from the rest with {accuracy} "
+        "{upper}{one} alone separates {label} from the other classes with {accuracy} "
         "accuracy (guessing: 50 %): {share} of the images with {one_2} "
         "{one_value} are {label}.",
         upper=one.name[0].upper(),
@@ -353,7 +353,7 @@ def _describe_scaling(one: Shortcut) -> str:
         "The brightness of {label} was changed by computation: in its histograms "
         "one value in {gap:.0f} is rarer or more frequent than others, as "
         "brightness times {factor:.2g} or {factor_2:.2g} leaves them; this alone "
-        "tells {label} from the rest with {accuracy} accuracy (guessing: 50 %).",
+        "separates {label} from the other classes with {accuracy} accuracy (guessing: 50 %).",
         label=label,
         gap=gap,
         factor=one.factor,

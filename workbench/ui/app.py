@@ -1,5 +1,6 @@
 """The app: its workspace, the feed of its runs, and navigation between screens."""
 
+import asyncio
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
@@ -36,7 +37,7 @@ from workbench.ui.routes import (
     postpone_collections,
     preload_screens,
 )
-from workbench.ui.terminal import THEMES, AsciiFilter, Suspension
+from workbench.ui.terminal import HUNG_UP, THEMES, AsciiFilter, Suspension
 from workbench.ui.terminal_answers import filter_answers
 
 _BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
@@ -309,8 +310,6 @@ class WorkbenchApp(PersonalApp):
         if self.is_headless:
             return
         self._suspension.handle_signals()
-
-        def hang_up(number: int, frame: object) -> None:
-            self.exit(return_code=128 + number)
-
-        signal.signal(signal.SIGHUP, hang_up)
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGHUP, lambda: self.exit(return_code=HUNG_UP)
+        )

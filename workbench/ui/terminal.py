@@ -22,6 +22,7 @@ from workbench.text import SUBSTITUTES
 # Blocks are drawn as blanks: their background shows where they are.
 _SUBSTITUTES = {**SUBSTITUTES, "🔎": " ", **dict.fromkeys("▁▂▃▄▅▆▇█▉▊▋▌▍▎▏▐▔▕▀", " ")}
 NO_SHELL = tr("There is no shell here to return from, so the app is not suspended.")
+HUNG_UP = 128 + signal.SIGHUP  # exit code, as a shell shows it
 _TRIES = 10  # to draw again; each one in the background ends in another stop
 
 
@@ -153,6 +154,13 @@ class TerminalDriver(LinuxDriver):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._file = TerminalFile(self._file)  # type: ignore[assignment,arg-type]
+
+    def run_input_thread(self) -> None:
+        """Read keys until the app ends, or end it where the terminal is gone."""
+        try:
+            super().run_input_thread()
+        except OSError:
+            self._app.call_later(self._app.exit, return_code=HUNG_UP)
 
 
 class Suspension:
