@@ -250,8 +250,8 @@ def test_a_shortcut_is_a_warning_with_its_accuracy() -> None:
     assert one.severity == "warning"
     assert one.message == (
         "File format alone separates cat from the other classes with 100 % accuracy (guessing: "
-        "50 %): 100 % of the images with file format PNG are cat. A model may learn this instead of "
-        "what is shown; save the images of all classes alike."
+        "50 %): 100 % of the images with file format PNG are cat. A model may learn this instead "
+        "of what is shown; save the images of all classes alike."
     )
 
 
