@@ -36,10 +36,10 @@ TRAIN_KEYS: list[BindingType] = [
         "left",
         "cursor(-1)",
         tr("Read"),
-        key_display="←",
+        key_display="←→",
         id="train.before",
         priority=True,  # before the text that would scroll itself
-        tooltip=tr("values off the curves, epoch by epoch"),
+        tooltip=tr("values off the curves: → from the first epoch, ← from the last"),
     ),
     Binding("right", "cursor(1)", show=False, id="train.after", priority=True),
     Binding(
