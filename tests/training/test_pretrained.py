@@ -141,7 +141,7 @@ def test_batch_norm_adapts_only_on_request(tmp_path: Path) -> None:
     run = run_on_base(base_spec(*FINE_TUNING, "base.batch_norm=adapt"), tmp_path)
     model = run.run()
     fresh = lively_model(run.spec)
-    for name, moved in (("Conv_1_bn", True), ("block_14_expand_BN", False)):
+    for name, moved in (("Conv_1_bn", True), ("block_15_expand_BN", False)):
         pairs = zip(
             fresh.get_layer(name).get_weights(), model.get_layer(name).get_weights(), strict=True
         )

@@ -36,7 +36,7 @@ def short_mobilenet() -> BaseInfo:
     """
     whole = BASES["mobilenetv2-0.35"]
     blocks = whole.stored["blocks"]
-    kept = ("stem", "block_13", "block_14", "block_16", "top")
+    kept = ("stem", "block_1", "block_13", "block_14", "block_15", "block_16", "top")
     short = replace(whole, name=BASE)
     short.__dict__["stored"] = {**whole.stored, "blocks": {one: blocks[one] for one in kept}}
     return short
