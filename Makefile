@@ -16,10 +16,10 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
-# Every fault at every moment, each with real workers, and a tiny run on every base: most of an hour
-# on two cores.
+# Every fault at every moment, each with real workers, and a tiny run on every base: an hour on two
+# cores. `tests/everything.py` tells what `make test` leaves out.
 faults: $(INSTALLED)
-	FAULTS=all $(BIN)/python -m pytest tests/faults tests/bases tests/training/test_every_base.py \
+	FAULTS=all $(BIN)/python -m pytest tests/faults tests/bases tests/training tests/evaluation \
 	  tests/runs/test_queue_kills.py -n 2
 
 # Every command of every page of the documentation, with real trainings: half an hour on two cores.

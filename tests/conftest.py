@@ -14,7 +14,12 @@ from ssh_server import commands, there
 from waiting import GUARD
 from web_server import WebServer, web_server
 
-# Before anything is translated; processes that tests start inherit it.
+# Processes that tests start inherit all of this.
+# Four processes share the cores: a thread that looks for work takes time from the other three.
+os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+# Before anything is translated.
 os.environ["WORKBENCH_LANG"] = os.environ.pop("TESTS_LANGUAGE", "en")
 
 from workbench.bases import weights

@@ -1,20 +1,18 @@
 """The tables match the networks of Keras: layers, figures, outputs, and the files of weights."""
 
-import os
+from collections.abc import Iterable
 
 import base_tables
 import keras
 import numpy as np
 import pytest
+from everything import BUILT, EVERY_KIND_OF_LAYER
 
 from workbench.bases.architectures import BASES, PREPROCESSING, TABLES, BaseInfo, base_table
 from workbench.bases.published import weights_file
 from workbench.training.base_layers import apply_base, preprocess
 
 KERAS = [name for name, base in BASES.items() if not base.package]
-ONE_A_FAMILY = list({base.family: name for name, base in reversed(BASES.items())}.values())
-# Seconds each: a network of every family, and every network with FAULTS=all.
-BUILT = list(BASES) if os.environ.get("FAULTS") == "all" else ONE_A_FAMILY
 MODULES = {
     "VGG": keras.applications.vgg16,
     "ResNetV2": keras.applications.resnet_v2,
@@ -28,6 +26,16 @@ INSIDE = {  # their preprocessing is a part of Keras's network
     "efficientnetv2-s": keras.applications.EfficientNetV2S,
     "convnext-tiny": keras.applications.ConvNeXtTiny,
 }
+
+
+def test_four_networks_have_every_kind_of_layer() -> None:
+    """The others are built with FAULTS=all."""
+    assert kinds_of(EVERY_KIND_OF_LAYER) == kinds_of(BASES)
+
+
+def kinds_of(names: Iterable[str]) -> set[str]:
+    tables = [base_table(name, (224, 224)) for name in names]
+    return {layer.kind for table in tables for layer in table.layers}
 
 
 @pytest.mark.parametrize("name", BUILT)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from everything import BUILT
 from image_files import png16
 from PIL import Image
 
@@ -28,7 +29,6 @@ from workbench.training.base_weights import load_base_weights
 from workbench.training.models import build_model
 from workbench.training.trainer_state import TrainerState
 
-ONE_A_FAMILY = list({base.family: name for name, base in reversed(BASES.items())}.values())
 DATA = {"source": "x", "image_size": [32, 40]}
 CONVNET = {"strategy": "convnet", "filters": [4, 6], "dense_units": [8, 5], "dropout": 0.5}
 MODELS: dict[str, dict[str, Any]] = {
@@ -94,7 +94,7 @@ def test_the_network_is_the_same(tmp_path: Path, name: str, labels: tuple[str, .
     assert np.allclose(predicted(built, images), predicted(own, images), atol=1e-5)
 
 
-@pytest.mark.parametrize("base", ONE_A_FAMILY)
+@pytest.mark.parametrize("base", BUILT)
 def test_a_base_in_the_script_is_the_runs(tmp_path: Path, base: str) -> None:
     """Its layers with weights have the same names, so that the script trains the same ones."""
     side = max(BASES[base].smallest_size, 32)

@@ -6,9 +6,10 @@ REFUSED: it ends, and `resume` explains why it cannot continue. How the first se
 it reports belongs to the fault (`faults.FAULTS`), unless a row overrides it.
 """
 
-import os
 from dataclasses import dataclass
 from enum import Enum, auto
+
+from everything import EVERYTHING
 
 
 class Ending(Enum):
@@ -233,11 +234,6 @@ SEQUENCES = {
 }
 
 
-def everything() -> bool:
-    """Return True with FAULTS=all."""
-    return os.environ.get("FAULTS") == "all"
-
-
 def chosen() -> list[Case]:
     """Return the cases to run: all of them, or the quick ones."""
-    return [case for case in CASES if case.quick or everything()]
+    return [case for case in CASES if case.quick or EVERYTHING]

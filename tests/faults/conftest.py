@@ -2,17 +2,16 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from outcome import Outcome, outcome
+from outcome import Outcome, Reference, outcome
 from sessions import make_photos, new_run, printed, run_session
 
 from workbench.experiment.estimate import ThroughputModel
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 
-Reference = Callable[[str], Outcome]
 DISK_BYTES = 24 << 20
 
 _SPEED = ThroughputModel(

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 
 Outcome = dict[str, Any]
+Reference = Callable[[str], Outcome]  # from a spec to the outcome of its undisturbed run
 TIMES = {"t", "n", "v", "seconds"}
 
 

@@ -5,9 +5,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from cases import everything
-from conftest import Reference
-from outcome import differences, outcome
+from everything import with_all
+from outcome import Reference, differences, outcome
 from person import Person
 from sessions import begin, is_alive, new_run, printed, run_session, wait_for_end
 from waiting import wait_until
@@ -19,7 +18,6 @@ from workbench.runs.lock import RunLocked
 from workbench.runs.process import WarmWorker
 
 pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("faults")]
-with_all = pytest.mark.skipif(not everything(), reason="runs with FAULTS=all")
 
 
 def logged_kinds(run: RunFolder) -> list[str]:

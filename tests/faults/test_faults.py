@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from cases import FINISHED, REFUSED, SEQUENCES, Case, chosen, everything
-from conftest import Reference
+from cases import FINISHED, REFUSED, SEQUENCES, Case, chosen
+from everything import EVERYTHING
 from faults import FAULTS
-from outcome import differences, outcome
+from outcome import Reference, differences, outcome
 from sessions import new_run, printed, prints, run_session
 
 from workbench.runs.lock import is_locked
@@ -38,7 +38,7 @@ def test_fault(case: Case, request: pytest.FixtureRequest, reference: Reference)
         assert [path.name for path in workspace.rglob(".*.tmp*")] == []
 
 
-@pytest.mark.parametrize("name", SEQUENCES if everything() else ["many"])
+@pytest.mark.parametrize("name", SEQUENCES if EVERYTHING else ["many"])
 def test_sequence_of_faults(name: str, workspace: Path, reference: Reference) -> None:
     run = new_run(workspace, "small")
     for number, (kind, moment) in enumerate(SEQUENCES[name]):

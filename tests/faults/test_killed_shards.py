@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cases import everything
+from everything import EVERYTHING
 
 SEED = int(os.environ.get("KILLED_SHARDS_SEED", random.SystemRandom().randrange(10**6)))
-KILLS = 50 if everything() else 10
+KILLS = 50 if EVERYTHING else 10
 
 
 def test_a_killed_process_leaves_no_wrong_bit(tmp_path: Path) -> None:

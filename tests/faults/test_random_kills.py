@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from cases import everything
-from conftest import Reference
-from outcome import differences, outcome
+from everything import EVERYTHING
+from outcome import Reference, differences, outcome
 from sessions import begin, new_run, printed, run_session, wait_for_end
 
 from workbench.runs.event_log import read_events
@@ -23,13 +22,13 @@ from workbench.runs.launch import follow
 pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("faults")]
 
 SEED = int(os.environ.get("RANDOM_KILLS_SEED", random.SystemRandom().randrange(10**6)))
-KILLS = int(os.environ.get("RANDOM_KILLS", "12" if everything() else "2"))
+KILLS = int(os.environ.get("RANDOM_KILLS", "12" if EVERYTHING else "2"))
 # Event to wait for, and at most so many seconds more: reading the images and importing keras takes
 # about two seconds, training one.
 WAITS = (("worker_started", 2.0), ("stage_started", 1.0), ("checkpoint_saved", 0.5))
 
 
-@pytest.mark.parametrize("spec", ["small", "full"] if everything() else ["small"])
+@pytest.mark.parametrize("spec", ["small", "full"] if EVERYTHING else ["small"])
 def test_random_kills_do_not_change_the_result(
     workspace: Path, reference: Reference, spec: str
 ) -> None:

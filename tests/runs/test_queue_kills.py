@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from everything import EVERYTHING
 from queue_stub import DEVICES
 
-JOBS = 200 if os.environ.get("FAULTS") == "all" else 20
+JOBS = 200 if EVERYTHING else 20
 
 
 @pytest.mark.parametrize("seed", range(5 if JOBS == 200 else 1))

@@ -3,13 +3,13 @@
 One always; every base with FAULTS=all (`make faults`).
 """
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from everything import EVERYTHING, with_all
 from tiny_runs import TinyRun, base_spec, same_weights
 
 from workbench.bases.architectures import BASES, base_table
@@ -21,7 +21,7 @@ from workbench.training.data import TrainingData
 from workbench.training.models import build_model
 from workbench.training.prefix import Prefix
 
-CHOSEN = list(BASES) if os.environ.get("FAULTS") == "all" else ["efficientnet-lite0"]
+CHOSEN = list(BASES) if EVERYTHING else ["efficientnet-lite0"]
 # Residual and dense connections, squeeze-and-excite, branches with poolings.
 CUT = ("efficientnetv2-b0", "convnext-tiny", "densenet121", "xception")
 LABELS = ("dark", "light")
@@ -82,7 +82,7 @@ def _check_saved(loaded: LoadedModel, pixels: np.ndarray, path: Path) -> None:
     assert np.allclose(alone.predict_on_batch(pixels.astype(np.float32)), expected, atol=1e-6)
 
 
-@pytest.mark.skipif(os.environ.get("FAULTS") != "all", reason="FAULTS=all exports every base")
+@with_all
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_base_in_every_format(name: str, file_format: str, tmp_path: Path) -> None:

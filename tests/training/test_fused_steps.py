@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from everything import with_all
 from tiny_runs import (
     FINE_TUNING,
     NO_AUGMENTATION,
@@ -116,7 +117,8 @@ def same(one: Trained, other: Trained) -> bool:
 @pytest.mark.parametrize(
     ("kind", "resident"),
     [("head", False), ("unbalanced head", True), ("block5", True),
-     ("convnet", True), ("convnet", False), ("recipe", True), ("recipe on a base", True)],
+     ("convnet", True), ("convnet", False), ("recipe", True),
+     pytest.param("recipe on a base", True, marks=with_all)],
 )  # fmt: skip
 def test_cuts_change_no_bit(
     tmp_path: Path,
@@ -138,7 +140,10 @@ def test_cuts_change_no_bit(
         assert same(trained(run.run(), run), expected), lengths
 
 
-@pytest.mark.parametrize("kind", ["head", "block5", "convnet", "recipe", "recipe on a base"])
+@pytest.mark.parametrize(
+    "kind",
+    ["head", "block5", "convnet", "recipe", pytest.param("recipe on a base", marks=with_all)],
+)
 def test_a_stop_between_calls_changes_no_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: dict[str, Trained], kind: str
 ) -> None:

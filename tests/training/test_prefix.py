@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from everything import with_all
 from keras import layers
 from tiny_runs import SIDE, base_spec, lively_model
 
@@ -100,7 +101,7 @@ def test_features_agree_with_the_network(prefix: Prefix) -> None:
     assert prefix(IMAGES[:8]) == pytest.approx(plain, rel=1e-3, abs=1e-4)
 
 
-@pytest.mark.parametrize("processor", PROCESSORS)
+@pytest.mark.parametrize("processor", ["SSE41", pytest.param("AVX2", marks=with_all)])
 def test_other_processors_give_the_same_bits(processor: str) -> None:
     """In its own process, since the instruction set is queried once.
 
