@@ -60,7 +60,12 @@ def full_run(workspace: Workspace, name: str) -> FakeRun:
     run.emit("layers", stage=0, epoch=2, layers=CHECKED)
     run.emit("stage_finished", stage=0, reason="all epochs", best_epoch=2, kept_epoch=2)
     run.stage(1, "head and block5", 4, layers=PLANNED)
-    run.epochs(1, 2)
+    run.epochs(
+        1,
+        2,
+        step_losses={"low": 0.1, "median": 0.2, "high": 0.4},
+        val_confusion={"counts": [[3, 1], [0, 4]], "recalls": [0.75, 1.0], "pairs": [[0, 1, 1]]},
+    )
     run.emit("layers", stage=1, epoch=1, layers=[])
     run.emit("layers", stage=1, epoch=2, layers=CHECKED)
     run.checkpoint(1, 3)

@@ -149,10 +149,13 @@ class Fields:
 
     @classmethod
     def restored(cls, values: Sequence[Any]) -> Self:
-        """Return the object that had these values of its fields, in their order."""
+        """Return the object whose `as_dict` had these values, in their order.
+
+        Only values with parts of their own are read again.
+        """
         found = object.__new__(cls)
-        for (name, _, _), value in zip(readers(cls), values, strict=True):
-            found.__dict__[name] = value
+        for (name, read, _), value in zip(readers(cls), values, strict=True):
+            found.__dict__[name] = read(value) if isinstance(value, list | dict) else value
         return found
 
     def as_dict(self, without: str = "") -> dict[str, Any]:
