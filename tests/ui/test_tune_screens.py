@@ -19,7 +19,6 @@ from workbench.experiment.presets import BOOK_FACTS
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import ErrorDialog, Prompt
 from workbench.ui.strategy import screen as strategy
-from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.tune.screens import LrFindScreen, TrialTable, TuneHeadScreen
 from workbench.ui.tune.trial import TrialScreen
 from workbench.ui.widgets.lines import LinePlot
@@ -271,6 +270,22 @@ async def test_a_search_that_is_impossible_reports_why(
         else:
             await until(pilot, lambda: why in notices(app), "the reason")
         await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "back")
+
+
+async def test_a_stage_that_is_solved_has_no_rate_to_find(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strategy, "expected_device", lambda gpu: "CPU")
+
+    async with driven(tmp_path) as (app, pilot):
+        draft = Draft(app.workspace)
+        draft.set_source(tmp_path / "photos", PHOTOS)
+        draft.set_preset("linear-probe")
+        await app.push_screen(StrategyScreen(draft))
+        await until(pilot, lambda: app.screen.is_mounted)
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(app.screen, ErrorDialog), "the reason")
+        assert "has no learning rate" in text_of(app.screen, "#words")
 
 
 @pytest.mark.parametrize(("preset", "offered"), [("feature-extraction", True), ("convnet", False),

@@ -223,10 +223,12 @@ def _not_learning(curves: TrainingCurves) -> CurveAdvice | None:
 
 
 def _worse_than_before(curves: TrainingCurves) -> CurveAdvice | None:
-    if curves.epochs < WORSE_EPOCHS or len(curves.stage_starts) < 2:
+    if curves.epochs < WORSE_EPOCHS:
         return None
-    before = _highest(curves.val_accuracy[: curves.start])
-    now = _highest(curves.stage(curves.val_accuracy))
+    values = curves.stage(curves.val_accuracy)
+    first = 1 if curves.first_epoch == 0 else 0  # epoch 0: the head before its first step
+    before = _highest(values[:first] or curves.val_accuracy[: curves.start])
+    now = _highest(values[first:])
     if before is None or now is None or before - now < WORSE_ACCURACY:
         return None
     return CurveAdvice(

@@ -48,7 +48,7 @@ def curve_figure(history: History, metric: str) -> Markup:
         history: of the run.
         metric: "loss", "accuracy" or a score, which has no curve of training.
     """
-    rows = history.epochs
+    rows = history.curve
     curves = {"train": _values(rows, metric), "validation": _values(rows, f"val_{metric}")}
     known = [value for values in curves.values() for value in values if value is not None]
     if not known:
@@ -98,7 +98,7 @@ def _grid(scale: _Scale, step: float) -> Iterator[tuple[float, str]]:
 
 def _borders(history: History, scale: _Scale) -> Iterator[tuple[float, str]]:
     """Yield where a stage begins, and its name."""
-    rows = history.epochs
+    rows = history.curve
     for at in range(1, len(rows)):
         if rows[at].stage != rows[at - 1].stage:
             stage = history.stages.get(rows[at].stage)
@@ -110,7 +110,7 @@ def _kept(history: History, scale: _Scale) -> list[tuple[float, str]]:
     if history.kept is None:
         return []
     stage = history.stages.get(history.kept.stage)
-    x = scale.x(history.epochs.index(history.kept) + 1)
+    x = scale.x(history.curve.index(history.kept) + 1)
     return [(x, tr("kept") if stage and stage.end else tr("best"))]
 
 

@@ -70,9 +70,9 @@ def class_epochs(
 ) -> ClassEpochs:
     """Return the epochs of a history; the cursor counts from 1."""
     best = history.best
-    place = history.epochs.index(best) if best else None
-    at = None if cursor is None or cursor > len(history.epochs) else cursor - 1
-    return ClassEpochs(history.epochs, history.labels, place, at, window)
+    place = history.curve.index(best) if best else None
+    at = None if cursor is None or cursor > len(history.curve) else cursor - 1
+    return ClassEpochs(history.curve, history.labels, place, at, window)
 
 
 def format_classes(

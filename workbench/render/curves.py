@@ -12,7 +12,7 @@ from workbench.messages import tr
 from workbench.render.canvas import Series, Values
 from workbench.render.plot import PlotOptions
 from workbench.render.runs import planned_epochs
-from workbench.runs.events import CrossValidated
+from workbench.runs.events import CrossValidated, EpochFinished
 from workbench.runs.fields import whole
 from workbench.runs.history import History, monitored_scores
 from workbench.runs.watch import RunView
@@ -61,12 +61,12 @@ class PlotStyle:
 def stage_starts(history: History) -> tuple[int, ...]:
     """Return the index of each stage's first epoch, also of a stage that has just started."""
     starts, newest = [], -1
-    for index, row in enumerate(history.epochs):
+    for index, row in enumerate(history.curve):
         if row.stage != newest:
             starts.append(index)
             newest = row.stage
     if any(index > newest for index in history.stages):
-        starts.append(len(history.epochs))
+        starts.append(len(history.curve))
     return tuple(starts)
 
 
@@ -76,18 +76,22 @@ def epochs_shown(view: RunView) -> tuple[int, int]:
     A long plan is shown in part, so that the first epochs have room.
     """
     history = view.history
-    done = max(len(history.epochs), 1)
+    done = max(len(history.curve), 1)
     if not view.running or view.summary.state.phase == "evaluating":
         return done, done
     plan = planned_epochs(view)
     counts = [0] * len(plan)
-    for row in history.epochs:
+    for row in history.curve:
         counts += [0] * (row.stage + 1 - len(counts))
         counts[row.stage] += 1
+    before = {row.stage for row in history.curve if row.epoch == 0}
     planned = 0
     for index, epochs in enumerate(plan):
         stage = history.stages.get(index)
-        planned += counts[index] if stage and stage.end else max(epochs, counts[index])
+        if (stage and stage.end) or (counts and not counts[index] and history.is_solved(index)):
+            planned += counts[index]
+        else:
+            planned += max(epochs + (index in before), counts[index])
     planned = max(planned, done)
     return min(planned, max(MIN_AXIS, AXIS_STRETCH * done)), planned
 
@@ -95,7 +99,7 @@ def epochs_shown(view: RunView) -> tuple[int, int]:
 def training_curves(view: RunView) -> TrainingCurves:
     """Return the input of the coach."""
     history, table = view.history, view.table("training")
-    rows, best = history.epochs, history.best
+    rows, best = history.curve, history.best
     starts = stage_starts(history)
     newest = starts[-1] if starts else 0
     index = next((i for i in range(len(rows) - 1, -1, -1) if rows[i] is best), None)
@@ -162,7 +166,7 @@ def plot_series(
 
 def step_band(history: History) -> tuple[Values, Values]:
     """Return the edges of the spread of step losses; ((), ()) if no epoch has one."""
-    spreads = [row.step_losses for row in history.epochs]
+    spreads = [row.step_losses for row in history.curve]
     if not any(spreads):
         return (), ()
     low = tuple(one.low if one else None for one in spreads)
@@ -189,7 +193,7 @@ def plot_options(
     if window is None:
         return options
     first, last = window
-    rows = view.history.epochs
+    rows = view.history.curve
     borders = tuple(one for one in options.borders if first < one[0] <= last)
     name = tr("epoch {epoch}", epoch=rows[first - 1].epoch)
     return replace(
@@ -204,25 +208,27 @@ def plot_options(
 def _whole_axis(view: RunView, style: PlotStyle, other: RunView | None) -> PlotOptions:
     """Return the options of a plot of all epochs."""
     history = view.history
-    starts, best = stage_starts(history), history.best
+    rows, starts, best = history.curve, stage_starts(history), history.best
     shown, planned = epochs_shown(view)
     if other is not None:
-        shown = max(shown, len(other.history.epochs))
-    names = sorted(history.stages)
+        shown = max(shown, len(other.history.curve))
+    newest = max(history.stages, default=0)
+    of_start = [rows[start].stage if start < len(rows) else newest for start in starts]
     borders = tuple(
-        (start + 1, tr("stage {number}", number=number + 1))
-        for number, start in enumerate(starts)
-        if len(names) > 1
+        (start + 1, tr("stage {number}", number=stage + 1))
+        for start, stage in zip(starts, of_start, strict=True)
+        if len(starts) > 1
     )
-    before = starts[-1] if starts and len(planned_epochs(view)) == len(starts) else 0
-    before += before < len(history.epochs) and history.epochs[before].epoch == 0
+    before = starts[-1] if starts and newest == len(planned_epochs(view)) - 1 else 0
+    before += before < len(rows) and rows[before].epoch == 0
     end = str(max(shown - before, 1))
     if shown < planned:
         end = tr("{shown} of {count}", shown=end, count=planned - before)
+    first = tr("epoch {epoch}", epoch=rows[0].epoch if rows else 1)
     return PlotOptions(
         epochs=shown,
-        borders=borders or ((1, tr("epoch 1")),),
-        best=history.epochs.index(best) + 1 if best else None,
+        borders=borders or ((1, first),),
+        best=rows.index(best) + 1 if best else None,
         best_name=tr("best {epoch}", epoch=best.epoch) if best else "",
         end_name=end,
         log=style.log,
@@ -235,7 +241,7 @@ def _series(
     history: History, name: str, style: PlotStyle, series: Series, raw_color: str = ""
 ) -> Series:
     """Return the series with the values of a column of the history, smoothed if wanted."""
-    plain = replace(series, values=tuple(getattr(row, name) for row in history.epochs))
+    plain = replace(series, values=tuple(getattr(row, name) for row in history.curve))
     raw_color = raw_color or series.raw_color
     if not style.smoothing:
         return plain
@@ -294,8 +300,9 @@ def same_data(one: RunView, other: RunView) -> bool:
 
 def run_series(views: Views, metric: Metric, colors: Sequence[str]) -> tuple[Series, ...]:
     """Return the validation curve of each run that has one; epochs count over all stages."""
+    first = _first_epoch(views)
     series = [
-        Series(name, _values(view, metric), color, marker=MARKERS[at % len(MARKERS)])
+        Series(name, _values(view, metric, first), color, marker=MARKERS[at % len(MARKERS)])
         for at, ((name, view), color) in enumerate(zip(views.items(), colors, strict=True))
     ]
     return tuple(one for one in series if one.newest is not None)
@@ -303,11 +310,12 @@ def run_series(views: Views, metric: Metric, colors: Sequence[str]) -> tuple[Ser
 
 def curve_options(views: Views, utf8: bool) -> PlotOptions:
     """Return an axis that is long enough for all."""
-    epochs = max((len(view.history.epochs) for view in views.values() if view), default=1)
+    first = _first_epoch(views)
+    epochs = max((len(_rows(view, first)) for view in views.values()), default=1)
     return PlotOptions(
         epochs=max(epochs, 1),
-        borders=((1, tr("epoch 1")),),
-        end_name=str(max(epochs, 1)),
+        borders=((1, tr("epoch {epoch}", epoch=first)),),
+        end_name=str(max(epochs, 1) - 1 + first),
         utf8=utf8,
         empty=tr("no validation yet"),
     )
@@ -355,15 +363,27 @@ def _entry(name: str, view: RunView | None, first: RunView | None, sign: str, co
     text = Text.assemble((sign, color), f" {safe_text(name, NAME_WIDTH)}")
     if view is None:
         text.append(tr(" is gone"), "dim")
-    elif not view.history.epochs:
+    elif not view.history.curve:
         text.append(tr(" no epoch yet"), "dim")
-    elif all(row.val_accuracy is None for row in view.history.epochs):
+    elif all(row.val_accuracy is None for row in view.history.curve):
         text.append(tr(" no validation"), "dim")
     if view and first and not same_data(first, view):
         text.append(f" {OTHER_DATA}", "dim")
     return text
 
 
-def _values(view: RunView | None, metric: Metric) -> Values:
-    rows = view.history.epochs if view else ()
-    return tuple(row.val_accuracy if metric == "accuracy" else row.val_loss for row in rows)
+def _first_epoch(views: Views) -> int:
+    """Return 0 if a run begins with an epoch 0, a head that was solved, else 1."""
+    rows = [view.history.curve[0] for view in views.values() if view and view.history.curve]
+    return min((row.epoch for row in rows), default=1)
+
+
+def _rows(view: RunView | None, first: int) -> list[EpochFinished | None]:
+    """Return the epochs of a run, None for an epoch 0 that only others have."""
+    rows = view.history.curve if view else ()
+    return [*([None] if rows and rows[0].epoch > first else []), *rows]
+
+
+def _values(view: RunView | None, metric: Metric, first: int) -> Values:
+    name = f"{VALIDATION}{metric}"
+    return tuple(getattr(row, name, None) for row in _rows(view, first))

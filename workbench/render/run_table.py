@@ -128,7 +128,7 @@ def _state_cell(view: RunView, utf8: bool, theme: Mapping[str, str]) -> Text:
 def _curve_cell(view: RunView, width: int, utf8: bool, metric: str) -> Text:
     measured = [
         row.val_accuracy if metric == ACCURACY else row.scores.get(metric)
-        for row in view.history.epochs
+        for row in view.history.curve
     ]
     return Text(sparkline(measured, width, utf8))
 

@@ -191,7 +191,7 @@ class History:
     @property
     def epochs_trained(self) -> int:
         """Finished epochs; neither a stage that is solved has any, nor is 0, its result, one."""
-        return sum(row.epoch > 0 and not self._is_solved(row.stage) for row in self.epochs)
+        return sum(row.epoch > 0 and not self.is_solved(row.stage) for row in self.epochs)
 
     @property
     def epochs_planned(self) -> int | None:
@@ -199,7 +199,17 @@ class History:
         planned = [stage.epochs for stage in self.stages.values() if not stage.started.is_solved]
         return sum(planned) if planned else None
 
-    def _is_solved(self, stage: int) -> bool:
+    @property
+    def curve(self) -> Sequence[EpochFinished]:
+        """The epochs that can be compared with one another, as points of a curve.
+
+        The result of a solved stage is not one of them once more was trained: its metrics are
+        those of cross-validation, and epoch 0 of the next stage has those on validation images.
+        """
+        return [row for row in self.epochs if not self.is_solved(row.stage)] or self.epochs
+
+    def is_solved(self, stage: int) -> bool:
+        """Return whether a stage that has begun is solved instead of trained."""
         return stage in self.stages and self.stages[stage].started.is_solved
 
     def copy(self) -> Self:

@@ -82,7 +82,7 @@ class LadderScreen(TrialsScreen):
         for at, row in enumerate(self._rows):
             below = self._rows[at - 1].preset if at else ""
             view = self.views.get(row.run)
-            curve = [epoch.val_accuracy for epoch in view.history.epochs] if view else []
+            curve = [epoch.val_accuracy for epoch in view.history.curve] if view else []
             theme = self.app.theme_variables
             found.append(cells(row, below, curve, room, self.workbench.utf8, theme))
         return found

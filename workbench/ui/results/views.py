@@ -242,7 +242,9 @@ def summary_lines(
     if kept and kept.val_accuracy is not None:
         line = labelled_line(tr("validation"), f"{kept.val_accuracy:.4f}")
         line.append(
-            tr(
+            tr("  by cross-validation of the solved head")
+            if history.is_solved(kept.stage)
+            else tr(
                 "  in stage {stage}, epoch {epoch}, the one kept",
                 stage=kept.stage + 1,
                 epoch=kept.epoch,

@@ -139,7 +139,7 @@ class CurvePlots(Horizontal):
             other: a run whose validation curves are drawn behind them.
         """
         history, columns = view.history, self.app.size.width
-        window = self._window.span(len(history.epochs))
+        window = self._window.span(len(history.curve))
         classes = self._class_epochs(view, window)
         kind: View = "curves" if history.probe else self.view
         wide = columns >= WIDE_COLUMNS and bool(classes.recorded) and not history.probe
@@ -162,7 +162,7 @@ class CurvePlots(Horizontal):
 
     def _class_epochs(self, view: RunView, window: tuple[int, int] | None) -> ClassEpochs:
         """Return the epochs by their classes; the same object until something has changed."""
-        epochs = view.history.epochs
+        epochs = view.history.curve
         key = view.name, len(epochs), tuple(epochs[-1:]), self._cursor, window
         if self._of_classes is None or self._of_classes[0] != key:
             self._of_classes = key, class_epochs(view.history, self._cursor, window)
@@ -176,7 +176,7 @@ class CurvePlots(Horizontal):
             series = probe_series(probe, metric, colors)
             plot.show(self._title(metric, probe), series, probe_options(probe, style))
             return
-        window = self._window.span(len(view.history.epochs))
+        window = self._window.span(len(view.history.curve))
         options = replace(plot_options(view, style, other, window), cursor=self._cursor)
         series = plot_series(view, metric, style, colors, other, band)
         title = self._title(metric, None)
@@ -248,7 +248,7 @@ class CurvePlots(Horizontal):
 
 def read_off(series: Sequence[Series], view: RunView, cursor: int) -> Text:
     """Return the measured values of an epoch: "  epoch 7: train 0.412, val 0.388"."""
-    rows = view.history.epochs
+    rows = view.history.curve
     epoch = rows[cursor - 1].epoch if cursor <= len(rows) else cursor
     values = []
     for one in series:

@@ -292,13 +292,13 @@ class TrainScreen(WorkbenchScreen):
     def action_cursor(self, step: int) -> None:
         """Read the values of the epoch before or after."""
         if self._view is not None:
-            self.query_one(CurvePlots).move_cursor(step, len(self._view.history.epochs))
+            self.query_one(CurvePlots).move_cursor(step, len(self._view.history.curve))
             self._draw()
 
     def action_window(self, step: int) -> None:
         """Draw fewer epochs, more of them, or all."""
         if self._view is not None:
-            self.query_one(CurvePlots).change_window(step, len(self._view.history.epochs))
+            self.query_one(CurvePlots).change_window(step, len(self._view.history.curve))
             self._draw()
 
     def action_next_view(self) -> None:
@@ -312,7 +312,7 @@ class TrainScreen(WorkbenchScreen):
     @on(LinePlot.Read)
     def _read_off(self, event: LinePlot.Read) -> None:
         if self._view is not None:
-            self.query_one(CurvePlots).place_cursor(event.epoch, len(self._view.history.epochs))
+            self.query_one(CurvePlots).place_cursor(event.epoch, len(self._view.history.curve))
             self._draw()
 
     def action_settings(self) -> None:

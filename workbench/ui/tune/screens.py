@@ -32,6 +32,8 @@ from workbench.experiment.search_space import (
     parse_trial,
     rank_trials,
 )
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.render.strategy import TRIAL_HEADERS, lr_find_plot, trial_cells
 from workbench.text import plural
@@ -56,6 +58,11 @@ class LrFindScreen(TrialScreen):
     _steps = 0  # of the newest test
     _found: Suggestion | None = None  # computed once: a long test takes a moment
 
+    @staticmethod
+    def check(spec: ExperimentSpec) -> None:
+        """Check whether the first stage has a learning rate."""
+        lr_find_stage(spec, STAGE, LR_FIND_STEPS.default)
+
     def compose_result(self) -> ComposeResult:
         """Yield the curve."""
         yield LinePlot(id="curve")
@@ -79,7 +86,7 @@ class LrFindScreen(TrialScreen):
             batch=batch,
             min_rate=MIN_RATE,
             max_rate=MAX_RATE,
-            stage=stage.name,
+            stage=stage_title(stage.name),
             optimizer=stage.optimizer,
             learning_rate=stage.learning_rate,
             seconds=format_time(seconds, facts, self.benchmark),
