@@ -19,6 +19,7 @@ from workbench.experiment.presets import BOOK_FACTS
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import ErrorDialog, Prompt
 from workbench.ui.strategy import screen as strategy
+from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.tune.screens import LrFindScreen, TrialTable, TuneHeadScreen
 from workbench.ui.tune.trial import TrialScreen
 from workbench.ui.widgets.lines import LinePlot
