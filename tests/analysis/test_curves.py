@@ -158,6 +158,18 @@ def test_fine_tuning_is_compared_with_the_stage_before() -> None:
     assert "0.940 before it" in with_second(0.5)["worse-than-before"].sentence
 
 
+def test_fine_tuning_is_compared_with_the_solved_head_it_began_with() -> None:
+    """On the same images: epoch 0 is the head before the first step."""
+
+    def after(first: float, then: float) -> dict[str, CurveAdvice]:
+        validation = (first,) + (then,) * coach.WORSE_EPOCHS
+        same = (0.5,) * len(validation)
+        return advice_on(TrainingCurves(same, same, same, validation, first_epoch=0))
+
+    assert "0.720 before it" in after(0.72, 0.64)["worse-than-before"].sentence
+    assert "worse-than-before" not in after(0.62, 0.64)
+
+
 def test_epochs_are_numbered_within_their_stage() -> None:
     one = overfit()
     before = (0.9, 0.8)

@@ -347,3 +347,13 @@ def test_status_of_work_keeps_its_phase() -> None:
     scan = numbered(3, "preparing", 15.0, phase="scan", done=5, total=9)
     history = with_status(fold(begun), [scan])
     assert (history.phase, history.work.done, history.seconds_worked) == ("preparing", 5, 4.0)
+
+
+def test_the_cross_validation_of_a_solved_head_is_no_point_of_the_curve_after_it() -> None:
+    solved = event("stage_started", stage=0, name="solve", kind="solve", epochs=1)
+    head = fold([solved, epoch(1, 0.72)])
+    assert [row.val_accuracy for row in head.curve] == [0.72]
+    tuned = fold([stage_started(1), epoch(0, 0.62, stage=1), epoch(1, 0.64, stage=1)], head)
+    assert [row.val_accuracy for row in tuned.curve] == [0.62, 0.64]
+    assert [row.val_accuracy for row in tuned.epochs] == [0.72, 0.62, 0.64]
+    assert (tuned.epochs_trained, tuned.is_solved(0), tuned.is_solved(1)) == (1, True, False)
