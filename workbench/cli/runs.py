@@ -20,6 +20,7 @@ from workbench.errors import UserError
 from workbench.experiment.metrics import ACCURACY, METRICS, SHORT_TITLES
 from workbench.messages import tr
 from workbench.paths import Workspace
+from workbench.runs.state import CROSS_VALIDATION, RunSummary
 from workbench.text import (
     format_accuracy,
     format_age,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _STATUS = {
     "name": tr("name"), "state": tr("state"), "resumable": tr("resumable"), "detail": tr("detail"),
     "preset": tr("preset"), "random_weights": tr("random weights"), "strategy": tr("strategy"),
-    "data": tr("data"), "best_val_accuracy": tr("best val accuracy"),
+    "data": tr("data"), "best_val_accuracy": tr("val accuracy of the best epoch"),
     "test_accuracy": tr("test accuracy"), "epochs_done": tr("epochs done"),
     "epochs_total": tr("epochs total"), "started": tr("started"), "last_sign": tr("last sign"),
     "val_scores": tr("val scores"), "test_scores": tr("test scores"), "device": tr("device"),
@@ -147,7 +148,7 @@ def _print_runs(workspace: Workspace, found: "list[RunView]", metric: str, sever
             (view.summary.preset or view.summary.strategy)
             + (" " + tr("(random weights)") if view.summary.random_weights else ""),
             f"{view.summary.epochs_done}/{view.summary.epochs_total or '?'}",
-            format_accuracy(view.summary.on_validation(metric)),
+            _on_validation(view.summary, metric),
             format_accuracy(view.summary.on_test(metric)),
             _ago(view.summary.started),
             (view.summary.state.phase != "waiting" and view.summary.device) or "-",
@@ -179,6 +180,16 @@ def _print_runs(workspace: Workspace, found: "list[RunView]", metric: str, sever
             notes.append((where, state.detail))
     for note in group_notes(notes):
         echo(note)
+    if any(_on_validation(view.summary, metric).endswith(CROSS_VALIDATION) for view in found):
+        echo(tr("{mark}  by cross-validation", mark=CROSS_VALIDATION))
+
+
+def _on_validation(summary: RunSummary, metric: str) -> str:
+    """Return the metric on validation images, with a mark if it is that of cross-validation."""
+    value = summary.on_validation(metric)
+    mark = summary.validation_mark
+    marked = value is not None and mark == CROSS_VALIDATION
+    return f"{format_accuracy(value)} {mark}" if marked else format_accuracy(value)
 
 
 @click.command(

@@ -31,7 +31,6 @@ WIDE = 110  # cells, from which on there is room for machine and curve
 STRATEGY = 14  # its cells beside names that do not fit
 STALE_SECONDS = 60.0  # after which it is shown how old the answer of a machine is
 PADDING = 2  # cells around a column
-VALIDATION = "v"  # marks an accuracy on validation images
 
 
 def column_widths(
@@ -184,7 +183,9 @@ def _metric_cell(summary: RunSummary, metric: str) -> Text:
     reached, validation = summary.on_test(metric), summary.on_validation(metric)
     if reached is not None:
         return Text(f"{reached:.3f}")
-    return Text("-") if validation is None else Text(f"{validation:.3f} {VALIDATION}", style="dim")
+    if validation is None:
+        return Text("-")
+    return Text(f"{validation:.3f} {summary.validation_mark}", style="dim")
 
 
 def _when(view: RunView) -> str:

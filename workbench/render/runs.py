@@ -10,10 +10,11 @@ from workbench.experiment.deadline import MAX_DEADLINE, format_moment
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.toml import parse_spec
 from workbench.messages import tr
-from workbench.render.run_table import VALIDATION, stale_age
+from workbench.render.run_table import stale_age
 from workbench.runs.events import EpochFinished
 from workbench.runs.fields import whole
 from workbench.runs.history import History, StageRow
+from workbench.runs.state import CROSS_VALIDATION, VALIDATION
 from workbench.runs.watch import Runs, RunView
 from workbench.text import format_seconds, plural, safe_text
 from workbench.words import shown
@@ -63,6 +64,10 @@ def describe_run(view: RunView, tags: bool = False) -> Text:
 
 def _validation(view: RunView, accuracy: float) -> str:
     """Return the accuracy; of a running run with its epoch, since others may have a higher one."""
+    if view.summary.validation_mark == CROSS_VALIDATION:
+        return tr(
+            "cross-validation ({mark}) {accuracy:.4f}", mark=CROSS_VALIDATION, accuracy=accuracy
+        )
     if not view.running:
         return tr("validation ({mark}) {accuracy:.4f}", mark=VALIDATION, accuracy=accuracy)
     return tr(

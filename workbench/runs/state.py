@@ -32,6 +32,8 @@ from workbench.words import reason_of, shown
 
 ENDED = ("finished", "stopped", "pruned", "failed")
 UNKNOWN = "?"
+# Marks of an accuracy on validation images, and of one by cross-validation, of a linear probe.
+VALIDATION, CROSS_VALIDATION = "v", "c"
 # By the kind of `failed`; of other kinds the message says more.
 FAILURES = {
     "memory": tr("out of memory"),
@@ -199,6 +201,11 @@ class RunSummary:
     def on_test(self, metric: str) -> float | None:
         """Return a metric of `experiment.metrics.METRICS` on test images, if it was measured."""
         return self.test_accuracy if metric == ACCURACY else self.test_scores.get(metric)
+
+    @property
+    def validation_mark(self) -> str:
+        """Which images the validation accuracy was measured on, as a letter."""
+        return CROSS_VALIDATION if self.strategy == "linear-probe" else VALIDATION
 
     def on_validation(self, metric: str) -> float | None:
         """Return the same on validation images."""

@@ -14,7 +14,8 @@ from textual.widgets.option_list import Option
 
 from workbench.messages import tr
 from workbench.render.curves import OTHER_DATA, same_data
-from workbench.render.run_table import COLUMNS, VALIDATION, name_widths, run_cells
+from workbench.render.run_table import COLUMNS, name_widths, run_cells
+from workbench.runs.state import CROSS_VALIDATION, VALIDATION
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import BaseApp, T
@@ -22,7 +23,11 @@ from workbench.ui.base import BaseApp, T
 ROOM = 66  # cells of a run's line
 SHOWN = ("state", "run", "strategy", "acc")  # of home's columns
 MARKED, UNMARKED = "[x]", "[ ]"
-LEGEND = tr("{validation}: on validation images", validation=VALIDATION)
+LEGEND = tr(
+    "{validation}: on validation images, {cross}: by cross-validation",
+    validation=VALIDATION,
+    cross=CROSS_VALIDATION,
+)
 
 
 class RunDialog(ModalScreen[T]):
