@@ -1,6 +1,7 @@
 """The data screen: choosing, scanning, the result, the split."""
 
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from screen_text import lines
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
 from ui_pilot import driven, text_of, until
+from waiting import GUARD
 
 from workbench.app.draft import Draft, newest_draft
 from workbench.app.scan_job import ScanJob
@@ -24,6 +26,7 @@ from workbench.ui.data.found import class_columns, class_rows
 from workbench.ui.data.panes import FilesScreen
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.dialogs import ErrorDialog
+from workbench.ui.widgets import data_choice
 from workbench.ui.widgets.data_choice import DataChoice, FolderTree, PathField, completions
 
 picture = partial(write_photo, width=72, height=66)
@@ -106,6 +109,24 @@ async def test_tab_completes_folders_and_leaves_what_is_complete(workspace, pets
             assert (field.value, field.has_focus) == (typed, True)
         await pilot.press("down")
         assert screen.query_one("#known").has_focus
+
+
+async def test_tab_before_the_folder_was_read_completes_once_it_was(workspace, pets, monkeypatch):
+    read = threading.Event()
+
+    def slow(value, **options):
+        assert read.wait(GUARD)
+        return completions(value, **options)
+
+    monkeypatch.setattr(data_choice, "completions", slow)
+    async with on_screen(workspace) as (pilot, screen):
+        field = screen.query_one(PathField)
+        field.value = f"{pets}/ca"
+        field.cursor_position = len(field.value)
+        await pilot.press("tab")
+        assert field.value == f"{pets}/ca"
+        read.set()
+        await until(pilot, lambda: field.value == f"{pets}/cats/", "the whole name")
 
 
 def test_folders_of_images_are_offered_before_our_own(tmp_path):

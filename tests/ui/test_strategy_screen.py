@@ -138,6 +138,8 @@ async def test_the_books_own_are_behind_a_key(draft):
         await until(pilot, lambda: "Section 5.2" in details(screen))
         await pilot.press("b")
         assert screen.query_one(OptionList).options[0].id == "dense"
+        await pilot.press("home", "down", "b", "b")
+        assert screen.query_one(OptionList).highlighted == 1  # the cursor stays
 
 
 async def test_an_option_is_checked_as_it_is_typed_and_kept(draft):

@@ -95,6 +95,7 @@ class StrategyScreen(StepScreen):
         self._drawn: object = None
         self._benchmark: BenchmarkResult | None = None
         self._book = draft.preset in BOOK
+        self._left: int | None = None  # the cursor among the experiments that are not shown
         self._starting = False
         self._has_head = False  # on a frozen base: its features can be cached, and heads tuned
 
@@ -292,10 +293,14 @@ class StrategyScreen(StepScreen):
             super().action_back()
 
     def action_book(self) -> None:
-        """Switch between the book's own experiments and ours."""
+        """Switch between the book's own experiments and ours; each keeps its cursor."""
+        strategies = self.query_one(StrategyList)
+        left, self._left = self._left, strategies.highlighted
         self._book = not self._book
         self._fill_strategies()
-        self.query_one(StrategyList).focus()
+        if left is not None:
+            strategies.highlighted = left
+        strategies.focus()
 
     # Continuing
 

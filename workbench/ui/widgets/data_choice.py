@@ -126,6 +126,7 @@ class PathField(Input):
     ) -> None:
         super().__init__(value, placeholder=placeholder, id=id, suggester=PathSuggester(files))
         self.compact = True
+        self._completing = ""  # the text for which tab was pressed without a suggestion
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Leave "?" to the screen while nothing is typed."""
@@ -140,11 +141,22 @@ class PathField(Input):
         return character == "?" and not self.value
 
     def action_complete(self) -> None:
-        """Accept the suggestion behind the cursor."""
+        """Accept the suggestion behind the cursor, also one that is still looked for."""
         if self._suggestion and self.cursor_at_end:
             self.action_cursor_right()
         elif not self.value:
             self.action_leave()
+        else:
+            self._completing = self.value
+
+    def watch__suggestion(self, suggestion: str) -> None:
+        """Accept a suggestion that tab was pressed for before it was found."""
+        if suggestion and self._completing == self.value:
+            self.action_cursor_right()
+
+    def watch_value(self) -> None:
+        """Forget a tab that was pressed for another text."""
+        self._completing = ""
 
     def action_leave(self) -> None:
         """Focus what is below."""
