@@ -7,7 +7,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from workbench.app.run_files import error_pictures, read_correctness
+from workbench.app.run_files import error_pictures, find_model, read_correctness
+from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 
@@ -63,3 +64,22 @@ def test_without_whole_predictions_nothing_is_known(tmp_path: Path, content: str
     if content is not None:
         (tmp_path / "predictions.csv").write_text(content)
     assert read_correctness(RunFolder(tmp_path), TEST) is None
+
+
+def test_a_model_is_of_a_run_or_in_an_exported_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace(tmp_path)
+    exported = tmp_path / "photos-1-keras/model.keras"
+    exported.parent.mkdir()
+    with pytest.raises(UserError, match="There are no runs in"):
+        find_model(workspace, "photos-1-keras")
+    exported.touch()
+    for given in ("photos-1-keras", "./photos-1-keras", "photos-1-keras/model.keras"):
+        assert find_model(workspace, given) == exported
+    run = workspace.runs / "photos-1-keras"
+    run.mkdir(parents=True)
+    (run / "spec.toml").touch()
+    (run / "model.keras").touch()
+    assert find_model(workspace, "photos-1-keras") == run / "model.keras"

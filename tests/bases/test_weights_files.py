@@ -197,7 +197,11 @@ def test_an_installed_package_comes_first(home: Home, package: Path) -> None:
     put(home.models / package.name, TORCH)
     found = home.find(LITE)
     assert found == FoundWeights(package, (), "package some-weights")
-    assert found.sentence == f"Weights of the base: {package} (package some-weights)."
+    assert found.sentence == f"Weights of the base: {package.name} (package some-weights)."
+    given = FoundWeights(Path("/home/ada/of-the-project/that-is-long/own.h5"), (), GIVEN)
+    assert given.sentence == "Weights of the base: …/that-is-long/own.h5 (the file given)."
+    short = FoundWeights(Path("/w.h5"), (), GIVEN)
+    assert short.sentence == "Weights of the base: /w.h5 (the file given)."
     assert home.web.ranges == []
 
 

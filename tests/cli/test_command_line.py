@@ -90,6 +90,12 @@ def test_runs_and_ladders_are_completed_by_name(
         (("train", "a.toml"), "Cannot read the spec a.toml: No such file or directory."),
         (("train", "--preset", "vgg", "--data", "photos"), "There is no preset 'vgg'; allowed:"),
         (("train", "--preset", "convnet", "--data", "none"), "There is no file or folder none."),
+        (
+            ("train", "--preset", "convnet", "--data", "phtos"),
+            "There is no file or folder phtos.\nDid you mean photos?\nGive a path",
+        ),
+        (("data", "scan", "./photo/"), "\nDid you mean ./photos?\n"),
+        (("data", "scan", "digts"), "\nDid you mean digits?\n"),
         (("train", "--preset", "convnet", "--data", "empty"), "empty"),
         (("train", "--preset", "convnet", "--data", "photos/a"), "photos/a"),
         (

@@ -38,6 +38,9 @@ def test_what_not_every_run_has_is_left_out_and_the_conclusion_is_last() -> None
     assert not any(line.startswith("model.dropout") for line in lines)
     assert lines[-1] == "a is better, beyond chance: its interval overlaps with no other."
     assert "model.dropout" in format_comparison(found)
+    grid = comparison_grid(found, 77).plain
+    assert "model.dropout" not in grid
+    assert "\nand 1 setting that not every run has: workbench compare --all\n" in f"{grid}\n"
 
 
 def test_intervals_apart_count_only_on_the_same_images() -> None:
@@ -46,8 +49,14 @@ def test_intervals_apart_count_only_on_the_same_images() -> None:
     close = "a and b: too close to call, their intervals overlap."
     assert describe_comparison(comparison(A, B)) == [same, better]
     assert describe_comparison(comparison(B, replace(A, interval=(0.849, 0.94)))) == [same, close]
-    (output,) = describe_comparison(comparison(A, B, shared=40))
-    assert output.startswith("Their test images differ (in common: 40), ")
+    differ = (
+        "Their test images differ (in common to all: 40), so the accuracies cannot be compared "
+        "with each other."
+    )
+    assert describe_comparison(comparison(A, B, shared=40)) == [differ]
+    pair = PairedTest("a", "b", 40, 0, 0, 1.0)
+    instead = " Instead, two runs at a time are compared on the test images that both have."
+    assert describe_comparison(comparison(A, B, shared=40, pairs=[pair]))[0] == differ + instead
     assert describe_comparison(comparison(A, B, shared=None)) == [
         "Whether their test images are the same is unknown."
     ]
@@ -86,7 +95,9 @@ def test_a_paired_test_replaces_intervals() -> None:
 
 def test_runs_with_the_same_errors_are_shown_so() -> None:
     output = describe_comparison(comparison(A, B, pairs=[PairedTest("a", "b", 100, 0, 0, 1.0)]))
-    assert output[1] == "a and b have the same of 100 images right that both answered."
+    assert output[1] == (
+        "a and b are right and wrong about the same images, of 100 images that both answered."
+    )
 
 
 def test_without_an_interval_no_run_is_ahead() -> None:

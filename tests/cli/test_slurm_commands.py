@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from workbench.experiment.toml import read_spec
 from workbench.machine import preflight
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
+from workbench.runs.lock import take_lock
 from workbench.runs.slurm import read_job
 from workbench.settings import Settings, SlurmProfile, read_settings, settings_path
 
@@ -197,6 +199,28 @@ def test_stop_says_how_to_submit_again(types: Type, slurm: FakeSlurm) -> None:
     )
     stopped = types("stop", "night").output
     assert stopped == "night is stopped. Resume: workbench resume night --slurm\n"
+
+
+def test_stop_without_a_name_is_of_the_only_run(
+    types: Type, slurm: FakeSlurm, night: RunFolder
+) -> None:
+    (slurm.folder / "scancel").write_text(
+        f"#!/bin/sh\nsed -i s/PENDING/CANCELLED/ {slurm.folder}/squeue.out\n"
+    )
+    types(*TRAIN, "--slurm")
+    shutil.copytree(night.path, night.path.parent / "day")
+    lock = take_lock(RunFolder(night.path.parent / "day").lock_path)
+    several = types("stop")
+    os.close(lock)
+    assert several.exit_code == 2
+    assert several.stderr.splitlines() == [
+        "error: Several runs are running or waiting: night, day.",
+        "Name the one to stop: workbench stop RUN",
+    ]
+    assert types("stop").output == "night is stopped. Resume: workbench resume night --slurm\n"
+    none = types("stop")
+    assert none.exit_code == 2
+    assert none.stderr == "error: No run is running or waiting here.\nSee: workbench runs\n"
 
 
 def test_a_running_job_is_asked_to_stop(

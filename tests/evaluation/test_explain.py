@@ -157,7 +157,8 @@ def test_grad_cam_reports_the_warmest_position() -> None:
     loaded.model.get_layer("output").set_weights([np.ones_like(outer), bias])
     image = np.zeros((SIDE, SIDE, 1), np.uint8)
     image[3, 1] = 255  # place (2, 0) of the 6x6 map: 2.5 / 6 * 8 = 3.3 down, 0.5 / 6 * 8 = 0.7
-    assert grad_cam(loaded, image, "dog").summary[1].startswith("Warmest at x 1, y 3 of the 8x8 ")
+    warmest = "Warmest at the left: at x 1, y 3 of the 8x8 pixels that the network gets."
+    assert grad_cam(loaded, image, "dog").summary[1] == warmest
     cold = grad_cam(loaded, image, "cat")
     assert not cold.heat.any()
     assert cold.summary[1] == "This layer has no evidence for it anywhere in the image."

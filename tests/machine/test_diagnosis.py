@@ -227,6 +227,8 @@ def test_a_login_node_without_a_gpu() -> None:
     assert [finding.id for finding in diagnosis.findings] == ["no-driver", "slurm-login-node"]
     assert diagnosis.findings[1].remedy == "srun --gres=gpu:1 --pty bash"
     assert not diagnose(healthy(system=system(slurm=Slurm()))).findings
+    boxed = system(nvidia_cards=0, slurm=Slurm(), container=Container(kind="docker"))
+    assert only(cpu_only_host(system=boxed)).id == "container-without-gpu"
 
 
 def test_a_job_that_was_given_no_gpu() -> None:

@@ -115,10 +115,32 @@ def test_slurm(tmp_path: Path) -> None:
     assert read_system({"SLURM_JOB_ID": "79"}, tmp_path).slurm == Slurm(job="79")
 
 
-def test_a_login_node_of_slurm(tmp_path: Path) -> None:
-    put(tmp_path, {"bin/srun": "#!/bin/sh\n"})
-    (tmp_path / "bin/srun").chmod(0o755)
-    assert read_system({"PATH": str(tmp_path / "bin")}, tmp_path).slurm == Slurm()
+def programs(root: Path, **scripts: str) -> dict[str, str]:
+    for name, script in scripts.items():
+        put(root, {f"bin/{name}": f"#!/bin/sh\n{script}\n"})
+        (root / "bin" / name).chmod(0o755)
+    return {"PATH": str(root / "bin")}
+
+
+@pytest.mark.parametrize("place", ["etc/slurm", "run/slurm/conf", "named"])
+def test_a_login_node_of_slurm(place: str, tmp_path: Path) -> None:
+    environment = programs(tmp_path, srun="")
+    if place == "named":
+        environment["SLURM_CONF"] = str(tmp_path / place / "slurm.conf")
+    assert read_system(environment, tmp_path).slurm is None
+    put(tmp_path, {f"{place}/slurm.conf": "ClusterName=one\n"})
+    assert read_system(environment, tmp_path).slurm == Slurm()
+    assert read_system(environment | {"PATH": ""}, tmp_path).slurm is None
+
+
+def test_a_login_node_asks_the_server_of_its_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_system(programs(tmp_path, srun="", sinfo="exit 0"), tmp_path).slurm == Slurm()
+    failing = programs(tmp_path, sinfo="exit 1")
+    assert read_system(failing, tmp_path).slurm is None
+    monkeypatch.setattr(module, "_SLURM_SECONDS", 0.1)
+    assert read_system(programs(tmp_path, sinfo="exec /bin/sleep 60"), tmp_path).slurm is None
 
 
 def read(root: Path, **environment: str) -> Storage:

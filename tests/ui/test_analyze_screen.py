@@ -129,7 +129,8 @@ async def test_a_tall_terminal_shows_all_of_it(tmp_path: Path) -> None:
 
 async def test_three_labels_have_only_the_histogram(tmp_path: Path) -> None:
     async with on_screen(tmp_path, (120, 40), write_three) as (app, _pilot):
-        assert "for runs with two labels" in shown(app)
+        assert "v shows the learning curve: whether more images would help." in shown(app)
+        assert "need two labels, and images of both" in shown(app)
         assert keys_offered(app).isdisjoint({"Threshold lower", "higher", "Zoom"})
         assert not is_shown(app.screen.query_one("#curves"))
 

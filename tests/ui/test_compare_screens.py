@@ -180,6 +180,7 @@ async def test_hostile_and_damaged_runs_do_no_harm(tmp_path: Path) -> None:
     bad = make_run(tmp_path, "bad", 0.9)
     other = make_run(tmp_path, "other", 0.9)
     bad.spec_path.write_text('[model]\nstrategy = "[/oops]"\nwhen = 2020-01-01\nodd = nan\n')
+    other.spec_path.write_text('[model]\nstrategy = "convnet"\nwhen = 2020-01-02\n')
     bad.manifest_path.write_text("nonsense")
     writer = LogWriter(bad.events_path)
     layers = [None, 3, {"name": HOSTILE, "requested": HOSTILE, "parameters": "many"}]

@@ -22,7 +22,7 @@ from workbench.datasets.audit import Audit
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.ui.data import screen as data_screen
-from workbench.ui.data.found import class_columns, class_rows
+from workbench.ui.data.found import ImageStep, class_columns, class_rows, image_steps
 from workbench.ui.data.panes import FilesScreen
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.dialogs import ErrorDialog
@@ -78,7 +78,9 @@ async def test_a_typed_folder_is_scanned_and_shown(workspace, pets):
         await until(pilot, lambda: "rescale" in text_of(screen, "#steps"))
         shown = text_of(screen, "#steps")
         assert "66x72x3 uint8" in shown
-        assert "to 1.000" in shown or "0.9" in shown
+        assert shown.endswith("rescale  as the base was trained")
+        book = image_steps(pets / "cats/0.png", screen.draft.spec().data).steps[-1]
+        assert book == ImageStep("rescale", "all x 1/255", "0.000 to 1.000")
         assert "train 14   validation 4   test 2" in text_of(screen, "#split-result")
     draft = screen.draft
     assert draft.facts.images == 20

@@ -70,7 +70,9 @@ def text(app: WorkbenchApp, selector: str) -> str:
 async def test_an_empty_workspace_shows_how_to_start(tmp_path: Path) -> None:
     async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.screen.query("#nothing"), "home")
-        assert "No runs yet." in text(app, "#nothing")
+        shown = text(app, "#nothing").splitlines()
+        assert shown[0] == f"No runs yet in {tmp_path}/saved_models."
+        assert shown[1] == "Runs of another folder: start there, or workbench --workspace DIR."
         line = app.screen.query_one(KeyLine)
         keys = "? Explain n New E Lessons q Quit S Settings m Machine D Demo"
         await until(pilot, lambda: line.keys.plain == keys, keys)

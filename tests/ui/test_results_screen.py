@@ -377,6 +377,7 @@ def test_fine_tuning_after_a_probe_is_for_many_images(images: int, preset: str) 
     assert found
     assert found.preset == preset
     assert ("it added 0.6 points (+- 1.2)" in found.text) == (not preset)
+    assert "benchmarks/" not in found.text
 
 
 @pytest.mark.parametrize(("size", "text"), [

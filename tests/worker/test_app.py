@@ -76,7 +76,7 @@ def test_new_experiment_to_results_with_a_disconnect(tmp_path: Path) -> None:
     epochs = 60
 
     async def begin(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: "No runs yet." in screen_text(app), "an empty home")
+        await until(pilot, lambda: "No runs yet in" in screen_text(app), "an empty home")
         await pilot.press("n")
         await shown(pilot, "MachineStep")
         await pilot.press("n")

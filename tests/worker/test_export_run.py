@@ -85,6 +85,7 @@ def test_run_is_exported(person: Person) -> None:
         return values
 
     inside = predicted("--model", "home-keras/model.keras")
+    assert inside == predicted("--model", "home-keras")
     assert inside == pytest.approx(predicted("--model", "home"), abs=1e-6)
     assert inside != predicted("--model", "home", "--no-mirror")
 

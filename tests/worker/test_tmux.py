@@ -71,7 +71,7 @@ def tmux(person: Person) -> Iterator[Tmux]:
 
 
 def test_app_and_training_outlive_the_terminal(person: Person, tmux: Tmux) -> None:
-    tmux.until("No runs yet.")
+    tmux.until("No runs yet in")
     client, terminal = tmux.attach()
     assert os.read(terminal, 1)  # it draws
     tmux.press("D")

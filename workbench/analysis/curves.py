@@ -139,8 +139,9 @@ def advise_on_probe(probe: CrossValidated) -> list[CurveAdvice]:
         CurveAdvice(
             "probe",
             tr(
-                "{accuracy:.3f} +- {error:.3f} on images left out is what the frozen base knows; "
-                "a difference within the noise is none. Later strategies have to beat it.",
+                "{accuracy:.3f} +- {error:.3f} on images left out is what the frozen base knows. "
+                "Later strategies have to beat it, by more than this +-: a smaller difference may "
+                "be chance.",
                 accuracy=chosen.accuracy,
                 error=chosen.error or 0.0,
             ),

@@ -84,7 +84,8 @@ def data_source(view: RunView) -> str:
 def find_model(workspace: Workspace, given: str) -> Path:
     """Return a model file.
 
-    It is `given` as a run, "latest" (the newest finished run), a file or a run's folder.
+    It is `given` as a run, "latest" (the newest finished run), a file, or a folder with a
+    model.keras: a run's or an export's. A run comes before a folder of its name.
 
     Raises:
         UserError: no such run or file, or the run has no model yet.
@@ -101,7 +102,12 @@ def find_model(workspace: Workspace, given: str) -> Path:
             if folder.model_path.exists():
                 return folder.model_path
         raise UserError(tr("No run in {runs} has a finished model yet.", runs=workspace.runs))
-    return require_model(find_run(workspace, given))
+    try:
+        return require_model(find_run(workspace, given))
+    except UserError:
+        if not (path / "model.keras").is_file():
+            raise
+    return (path / "model.keras").absolute()
 
 
 def require_model(folder: RunFolder) -> Path:

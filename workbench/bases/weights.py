@@ -29,6 +29,7 @@ RANDOM = "random"
 
 GIVEN, CACHED, DOWNLOADED = tr("the file given"), tr("Keras's folder"), tr("downloaded now")
 
+_LONG_PATH = 40  # characters; with the rest of the sentence a line of 80
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # The first pickle of a file of PyTorch before 1.6: protocol 2, its magic number, stop.
 TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -56,10 +57,14 @@ class FoundWeights:
 
     @property
     def sentence(self) -> str:
-        """Where the weights come from."""
+        """Where the weights come from; a long path in a line is hard to read, so only its end."""
+        shown = str(self.path)
+        if len(shown) > _LONG_PATH:
+            folder = self.path.parent.name if self.where == GIVEN else ""
+            shown = f"…/{folder}/{self.path.name}" if folder else self.path.name
         return tr(
             "Weights of the base: {path} ({where}).",
-            path=safe_text(self.path, 2000),
+            path=safe_text(shown, 300),
             where=self.where,
         )
 

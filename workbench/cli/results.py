@@ -72,8 +72,8 @@ def evaluate(
     "--model",
     default="latest",
     shell_complete=complete_runs,
-    metavar="RUN|FILE",
-    help="A run, or a model.keras file; else the newest finished run.",
+    metavar="RUN|FOLDER|FILE",
+    help="A run, an exported folder or a model.keras file; else the newest finished run.",
 )
 @mirror_option
 @json_option

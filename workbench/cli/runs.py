@@ -281,19 +281,22 @@ def attach(workspace: Workspace, run: str, as_json: bool, notify: str | None) ->
 
 
 @click.command()
-@run_argument
+@click.argument("run", required=False, shell_complete=complete_runs)
 @in_workspace
-def stop(workspace: Workspace, run: str) -> None:
-    """Ask a run to save a checkpoint and end; `resume` continues from there."""
+def stop(workspace: Workspace, run: str | None) -> None:
+    """Ask a run to save a checkpoint and end; `resume` continues from there.
+
+    Without a name it is the one that is running or waiting, if there is only one.
+    """
     from workbench.app.run_control import wait_until_stopped
     from workbench.runs.folder import find_run
     from workbench.runs.lock import is_locked
     from workbench.runs.slurm import resume_arguments
     from workbench.runs.slurm_queue import is_open
     from workbench.runs.state import summarize
-    from workbench.runs.stop import stop_runs
+    from workbench.runs.stop import only_running, stop_runs
 
-    folder = find_run(workspace, run)
+    folder = only_running(workspace) if run is None else find_run(workspace, run)
     if not (is_locked(folder.lock_path) or is_open(folder)):
         state = summarize(folder).state
         where = f" ({state.detail})" if state.detail else ""

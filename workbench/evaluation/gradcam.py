@@ -23,6 +23,12 @@ _MIN_SIDE = 192  # pixels of the picture's longer side
 _OPACITY = 0.65  # of the warmest position over the image
 # From cold to warm, each lighter than the one before, so that they differ without hue too.
 _HEAT = np.array([(0, 0, 80), (130, 20, 130), (225, 60, 50), (255, 165, 20), (255, 255, 130)])
+# Thirds of an image, from the top and from the left.
+PLACES = (
+    (tr("at the upper left"), tr("at the top"), tr("at the upper right")),
+    (tr("at the left"), tr("in the middle"), tr("at the right")),
+    (tr("at the lower left"), tr("at the bottom"), tr("at the lower right")),
+)
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,8 @@ def _warmest(heat: np.ndarray, size: tuple[int, ...]) -> str:
     y = round((int(row) + 0.5) * size[0] / heat.shape[0])
     x = round((int(column) + 0.5) * size[1] / heat.shape[1])
     return tr(
-        "Warmest at x {x}, y {y} of the {width}x{height} pixels that the network gets.",
+        "Warmest {place}: at x {x}, y {y} of the {width}x{height} pixels that the network gets.",
+        place=PLACES[min(3 * y // size[0], 2)][min(3 * x // size[1], 2)],
         x=x,
         y=y,
         width=size[1],

@@ -17,10 +17,18 @@ class AugmentationSpec(Section):
     their labels in the loss.
     """
 
-    rotation: float = Field(0.0, ge=0, le=180, description="up to this many degrees either way")
-    width_shift: float = Field(0.0, ge=0, le=0.9, description="fraction of the width")
-    height_shift: float = Field(0.0, ge=0, le=0.9, description="fraction of the height")
-    shear: float = Field(0.0, ge=0, le=60, description="degrees")
+    rotation: float = Field(
+        0.0, ge=0, le=180, description="turns by up to this many degrees either way"
+    )
+    width_shift: float = Field(
+        0.0, ge=0, le=0.9, description="moves sideways, by at most this fraction of the width"
+    )
+    height_shift: float = Field(
+        0.0, ge=0, le=0.9, description="moves up or down, by at most this fraction of the height"
+    )
+    shear: float = Field(
+        0.0, ge=0, le=60, description="slants the image by up to this many degrees"
+    )
     zoom: float = Field(0.0, ge=0, le=0.9, description="0.2 zooms each axis by 0.8 to 1.2")
     horizontal_flip: bool = Field(False, description="mirror left and right half of the time")
     vertical_flip: bool = Field(False, description="mirror up and down half of the time")

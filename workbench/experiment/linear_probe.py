@@ -19,9 +19,9 @@ class ProbeSpec(Section):
         4,
         ge=1,
         le=32,
-        description="last ones of the base whose widest maps are features; 1: its output alone",
+        description="how many blocks at the end of the base give features; 1: its output alone",
     )
-    mirror: bool = Field(True, description="fit to every image and its mirror image")
+    mirror: bool = Field(True, description="fit the layer to every image and its mirror image")
     folds: int = Field(
         5, ge=2, le=20, description="parts of cross-validation, which finds the regularization"
     )

@@ -136,7 +136,7 @@ class BaseSpec(Section):
     weights: str = Field(
         "imagenet",
         min_length=1,
-        description="imagenet, random, or the file that holds them",
+        description="imagenet, random, or a file of weights",
     )
     preprocessing: Literal["own", "rescale"] = Field(
         "own",
@@ -152,7 +152,7 @@ class BaseSpec(Section):
         "cached", description="what lies below all that trains: computed once, or in every epoch"
     )
     prefix_dtype: Literal["float32", "float16"] = Field(
-        "float32", description="of the cached outputs; float16 takes half the disk"
+        "float32", description="precision of the cached outputs; float16 takes half the disk"
     )
     accelerator: Literal["none", "exact", "fast"] = Field(
         "none",
@@ -162,7 +162,7 @@ class BaseSpec(Section):
         1,
         ge=1,
         le=64,
-        description="that compute cached outputs together: one for each free GPU like the run's",
+        description="processes that compute cached outputs, each on a free GPU like the run's",
     )
     views: int = Field(
         0,
@@ -343,7 +343,9 @@ class TrainingSpec(Section):
         0, ge=0, le=10_000, description="stop after so many epochs without gain; 0: never"
     )
     monitor: Monitor = Field("val_loss", description="what decides whether an epoch was better")
-    keep: Literal["best", "last"] = Field("best", description="whose weights become the model")
+    keep: Literal["best", "last"] = Field(
+        "best", description="the epoch whose weights become the model"
+    )
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced weighs images of rare classes more"
     )
@@ -369,7 +371,9 @@ class TrainingSpec(Section):
     devices: int = Field(
         1, ge=1, le=64, description="GPUs that share each batch; batch_size is that of all together"
     )
-    seed: int = Field(1, ge=0, le=2**32 - 1, description="of weights, order, dropout, augmentation")
+    seed: int = Field(
+        1, ge=0, le=2**32 - 1, description="draws of weights, order, dropout, augmentation"
+    )
     deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed")
     time_budget: TimeBudget | None = Field(
         None,

@@ -14,7 +14,7 @@ class Container(BaseModel, frozen=True):
 
 
 class Slurm(BaseModel, frozen=True):
-    """A SLURM allocation, or only its commands on a login node (job = "")."""
+    """A SLURM allocation, or only a cluster, known to its programs (job = "")."""
 
     job: str = ""
     gpus: str = ""

@@ -58,15 +58,10 @@ def format_comparison(comparison: Comparison, show_all: bool = True) -> str:
     parts = [tr("results") + "\n" + _results(comparison.results)]
     if scores := measured_scores(comparison):
         parts.append(tr("other metrics\n") + _scores(comparison.results, scores))
-    shown = [row for row in comparison.spec if show_all or _is_of_all(row)]
     if comparison.spec:
+        shown, rest = _settings(comparison, show_all, "--all")
         text = tr("settings that differ\n") + _differences(tr("key"), runs, shown)
-        if hidden := len(comparison.spec) - len(shown):
-            text += "\n" + tr(
-                "and {settings} that not every run has: --all",
-                settings=plural(hidden, "setting"),
-            )
-        parts.append(text)
+        parts.append(f"{text}\n{rest}" if rest else text)
     else:
         parts.append(tr("The settings are the same."))
     if comparison.layers:
@@ -77,6 +72,19 @@ def format_comparison(comparison: Comparison, show_all: bool = True) -> str:
         parts.append(tr("stages") + "\n" + _stages(comparison.stages))
     parts.append(lines)
     return "\n\n".join(parts)
+
+
+def _settings(comparison: Comparison, show_all: bool, more: str) -> tuple[list[DifferenceRow], str]:
+    """Return the settings to show, and a line on those left out; "" if there are none.
+
+    `more` shows all.
+    """
+    shown = [row for row in comparison.spec if show_all or _is_of_all(row)]
+    if not (hidden := len(comparison.spec) - len(shown)):
+        return shown, ""
+    settings = plural(hidden, "setting")
+    line = tr("and {settings} that not every run has: {more}", settings=settings, more=more)
+    return shown, line
 
 
 def _is_of_all(row: DifferenceRow) -> bool:
@@ -96,13 +104,16 @@ def describe_comparison(comparison: Comparison) -> list[str]:
         if not comparison.pairs and all(r.interval for r in measured):
             lines.append(_ahead(measured))
     elif comparison.same_test_images is False:
-        lines.append(
-            tr(
-                "Their test images differ (in common: {shared_test_images:,}), so "
-                "the accuracies are not of the same test images.",
-                shared_test_images=comparison.shared_test_images,
-            )
+        line = tr(
+            "Their test images differ (in common to all: {count:,}), so the accuracies cannot be "
+            "compared with each other.",
+            count=comparison.shared_test_images,
         )
+        if comparison.pairs:
+            line += " " + tr(
+                "Instead, two runs at a time are compared on the test images that both have."
+            )
+        lines.append(line)
     elif len(measured) > 1:
         lines.append(tr("Whether their test images are the same is unknown."))
     lines += map(describe_paired_test, comparison.pairs)
@@ -126,7 +137,8 @@ def describe_paired_test(pair: PairedTest) -> str:
     if not pair.only_first and not pair.only_second:
         images = plural(pair.images, "image")
         return tr(
-            "{first} and {second} have the same of {images} right that both answered.",
+            "{first} and {second} are right and wrong about the same images, of {images} that "
+            "both answered.",
             first=first,
             second=second,
             images=images,
@@ -298,22 +310,24 @@ def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
     text = Text("\n".join(conclusions), no_wrap=True)
     width = _column_width(len(comparison.runs), room)
     _add_row(text, "", comparison.runs, width, "bold", before="\n\n")
-    for title, rows in _sections(comparison):
+    for title, rows, rest in _sections(comparison):
         text.append(f"\n\n{title}", color)
         for row in rows:
             _add_row(text, row.key, row.values, width, "bold" if row.key == "accuracy" else "")
+        text.append(f"\n{rest}" if rest else "", "dim")
     return text
 
 
-def _sections(comparison: Comparison) -> list[tuple[str, list[DifferenceRow]]]:
-    """Return titles and their rows."""
+def _sections(comparison: Comparison) -> list[tuple[str, list[DifferenceRow], str]]:
+    """Return titles, their rows, and what is left out of them."""
     settings = tr("settings that differ") if comparison.spec else tr("the settings are the same")
     results = _result_rows(comparison.results, measured_scores(comparison))
-    sections = [(tr("results"), results), (settings, comparison.spec)]
+    shown, rest = _settings(comparison, False, "workbench compare --all")
+    sections = [(tr("results"), results, ""), (settings, shown, rest)]
     if comparison.layers:
-        sections.append((tr("layers not frozen alike"), group_layers(comparison.layers)))
+        sections.append((tr("layers not frozen alike"), group_layers(comparison.layers), ""))
     if comparison.stages:
-        sections.append((tr("stages"), _stage_rows(comparison)))
+        sections.append((tr("stages"), _stage_rows(comparison), ""))
     return sections
 
 

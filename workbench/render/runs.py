@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from pathlib import Path
 
 from rich.text import Text
 
@@ -78,25 +79,28 @@ def _validation(view: RunView, accuracy: float) -> str:
     )
 
 
-def empty_table_text(wanted: str, trash: bool) -> Text:
+def empty_table_text(wanted: str, trash: bool, runs: Path) -> Text:
     """Return the text shown instead of an empty table.
 
     Args:
         wanted: the filter.
         trash: whether there is a deleted run to restore.
+        runs: the folder that was read.
     """
     if wanted:
         return Text(tr("No run matches the filter; escape clears it."))
     return Text(
         tr(
-            "No runs yet.\n\n"
+            "No runs yet in {runs}.\n"
+            "Runs of another folder: start there, or workbench --workspace DIR.\n\n"
             "n  a new experiment: from a folder of images to a trained "
             "classifier\n"
             "D  the demo: two networks learn handwritten digits, half a minute\n"
             "m  the machine: does training run on a GPU here, and how fast?\n"
             "E  lessons: ten small experiments on the claims of the chapter\n"
             "?  explanations\n"
-            "ctrl+p  every command: type to search"
+            "ctrl+p  every command: type to search",
+            runs=safe_text(runs, 200),
         )
         + (tr("\nu  restore the run that was deleted last") if trash else "")
     )

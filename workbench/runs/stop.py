@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from workbench.runs.folder import RunFolder
+from workbench.errors import UserError
+from workbench.messages import tr
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.launch import request_stop
 from workbench.runs.lock import is_locked
 from workbench.runs.slurm import SlurmJob, cancel, read_job
@@ -17,6 +20,26 @@ def has_worker_or_job(folder: RunFolder) -> bool:
     if is_locked(folder.lock_path):
         return True
     return is_open(folder) and summarize(folder).state.phase not in _ENDED
+
+
+def only_running(workspace: Workspace) -> RunFolder:
+    """Return the run that is running or waiting.
+
+    Raises:
+        UserError: there is none, or more than one.
+    """
+    running = list(filter(has_worker_or_job, list_runs(workspace)))
+    if len(running) == 1:
+        return running[0]
+    if not running:
+        raise UserError(tr("No run is running or waiting here."), tr("See: workbench runs"))
+    raise UserError(
+        tr(
+            "Several runs are running or waiting: {names}.",
+            names=", ".join(folder.name for folder in running),
+        ),
+        tr("Name the one to stop: workbench stop RUN"),
+    )
 
 
 def stop_runs(folders: Sequence[RunFolder]) -> list[RunFolder]:

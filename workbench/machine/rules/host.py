@@ -165,7 +165,8 @@ def slurm(facts: Facts) -> Findings:
             ),
             remedy=tr("workbench resume, in the next job"),
         )
-    elif not nvml_gpus(facts) and not working_gpus(facts):
+    elif not nvml_gpus(facts) and not working_gpus(facts) and system_of(facts).container is None:
+        # What a container lacks says nothing of its host.
         yield Finding(
             "slurm-login-node",
             severity="note",

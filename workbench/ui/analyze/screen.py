@@ -27,7 +27,10 @@ from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.widgets.lines import LinePlot
 
 TALL = 32  # rows from which the histogram and the curves fit above one another
-NOT_BINARY = tr("Thresholds, ROC and precision over recall are for runs with two labels.")
+NOT_BINARY = tr(
+    "v shows the learning curve: whether more images would help. (A threshold, ROC, and precision "
+    "over recall need two labels, and images of both.)"
+)
 
 
 class AnalyzeScreen(WorkbenchScreen):

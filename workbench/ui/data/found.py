@@ -38,7 +38,6 @@ _NAME, _RESULT = 8, 18  # cells of a step's name and result
 MAX_CLASS_ROWS = 500  # the rest is only counted
 NAME, BAR = 16, 8  # cells
 THUMBS_ACROSS = 4
-_OWN = tr("the base has its own instead of 1/255")
 _MIN_ROWS = 3  # cells of the lowest thumbnail that shows anything
 _SHORT = {
     "train": tr("train"), "validation": tr("val"), "test": tr("test"), UNSPLIT: tr("images"),
@@ -62,12 +61,13 @@ class ImageSteps:
     steps: tuple[ImageStep, ...]
 
 
-def image_steps(path: Path, data: DataSpec) -> ImageSteps:
+def image_steps(path: Path, data: DataSpec, own: bool = False) -> ImageSteps:
     """Process a file as training does, and record the result of each step.
 
     Args:
         path: of the image.
         data: size and channels of the network's input.
+        own: whether a base has its own preprocessing, inside the network, instead of 1/255.
     """
     steps: list[ImageStep] = []
     try:
@@ -108,7 +108,11 @@ def image_steps(path: Path, data: DataSpec) -> ImageSteps:
                 _range(numbers),
             )
         )
-        steps.append(ImageStep(tr("rescale"), tr("all x 1/255"), _range(numbers / np.float32(255))))
+        if own:
+            steps.append(ImageStep(tr("rescale"), tr("as the base was trained")))
+        else:
+            scaled = _range(numbers / np.float32(255))
+            steps.append(ImageStep(tr("rescale"), tr("all x 1/255"), scaled))
     except (ImageError, OSError) as error:
         reason = error.reason if isinstance(error, ImageError) else (error.strerror or str(error))
         steps.append(ImageStep(tr("skipped"), reason))
@@ -286,7 +290,9 @@ class DataFound(Vertical):
         self, label: str, paths: tuple[Path, ...], rows: int, at_least: tuple[int, int]
     ) -> None:
         worker = get_current_worker()
-        steps = image_steps(paths[0], self._draft.spec().data)
+        spec = self._draft.spec()
+        own = spec.base is not None and spec.base.preprocessing == "own"
+        steps = image_steps(paths[0], spec.data, own)
         thumbs: list[np.ndarray | Text] = []
         for path in paths if rows >= _MIN_ROWS else ():
             if worker.is_cancelled:
@@ -302,8 +308,6 @@ class DataFound(Vertical):
         text = format_steps(
             event.steps, tr("a pretrained base") if base else tr("dense and convnet")
         )
-        if base is not None and base.preprocessing == "own":
-            text.append(f"\n{_OWN}", style="dim")
         self.query_one("#steps", Static).update(text)
         for number in range(THUMBS_ACROSS):
             thumb = event.thumbs[number] if number < len(event.thumbs) else None

@@ -179,7 +179,8 @@ class HomeScreen(RunActions):
         nothing.display = not any_run
         if not any_run:
             wanted = self.query_one("#filter", Input).value
-            nothing.update(empty_table_text(wanted, bool(self.trash)))
+            runs = self.workbench.workspace.runs
+            nothing.update(empty_table_text(wanted, bool(self.trash), runs))
 
     def _read_beside(self, runs: Runs) -> None:
         """Read the trash and the sweeps again if there are other runs than before."""

@@ -34,7 +34,7 @@ from workbench.ui.results.views import (
 from workbench.ui.run_actions import ask_to_label
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
-MORE = tr("a: calibration, curve; M: map; L: label; h: Grad-CAM; e: export")
+MORE = tr("a: calibration, learning curve; M: map; L: label; e: export")
 GAP = 4  # cells between the matrix and the labels beside it
 
 
