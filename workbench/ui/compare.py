@@ -7,7 +7,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, ScrollableContainer
+from textual.containers import Horizontal, ScrollableContainer
 from textual.message import Message
 from textual.widgets import Static
 
@@ -16,17 +16,15 @@ from workbench.app.run_files import compare_runs
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.render.compare import comparison_grid
-from workbench.render.curves import Metric, curve_options, legend, run_series
+from workbench.render.curves import Metric
 from workbench.runs.watch import Runs
 from workbench.text import plural, safe_lines, safe_text
-from workbench.ui.base import WorkbenchScreen
-from workbench.ui.widgets.lines import LinePlot, series_colors
+from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen
+from workbench.ui.widgets.run_curves import METRICS, RunCurves
 
 BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
-METRICS: tuple[Metric, ...] = ("accuracy", "loss")
-TITLES = {"accuracy": tr("validation accuracy"), "loss": tr("validation loss")}
 ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("accuracy",), ("loss",))
-LEGEND_SHARE = 6  # rows of the terminal for each row of the legend
+ROOM_FOR_CURVES = 60  # cells beside the text, from which on the curves stand there
 
 
 class CompareScreen(WorkbenchScreen):
@@ -40,6 +38,9 @@ class CompareScreen(WorkbenchScreen):
     CSS = """
     CompareScreen #sheet { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     CompareScreen #comparison { width: auto; }
+    CompareScreen RunCurves { display: none; margin-left: 4; }
+    CompareScreen.-roomy #sheet { width: auto; }
+    CompareScreen.-roomy RunCurves { display: block; width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -62,9 +63,11 @@ class CompareScreen(WorkbenchScreen):
         self._seen: object = None
 
     def compose_body(self) -> ComposeResult:
-        """Yield one sheet, which the arrow keys scroll."""
-        with ScrollableContainer(id="sheet"):
-            yield Static(tr("reading the runs"), id="comparison")
+        """Yield one sheet, which the arrow keys scroll, and the curves beside it."""
+        with Horizontal():
+            with ScrollableContainer(id="sheet"):
+                yield Static(tr("reading the runs"), id="comparison")
+            yield RunCurves()
 
     def heading(self) -> Text:
         """Return the number of runs, and their names."""
@@ -76,6 +79,7 @@ class CompareScreen(WorkbenchScreen):
         """Read the runs."""
         self.query_one("#sheet").focus()
         self.runs_changed(self.workbench.runs)
+        self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
 
     def on_resize(self) -> None:
         """Fit the columns to the new width."""
@@ -115,8 +119,18 @@ class CompareScreen(WorkbenchScreen):
 
     def _draw(self) -> None:
         if self._comparison:
-            color = self.color("secondary")
-            self._show(comparison_grid(self._comparison, self.app.size.width - BORDERS, color))
+            color, width = self.color("secondary"), self.app.size.width - BORDERS
+            room = width - ROOM_FOR_CURVES
+            text = comparison_grid(self._comparison, max(room, ROOM_FOR_CURVES), color)
+            roomy = max(line.cell_len for line in text.split("\n")) <= room
+            self.set_class(roomy, "-roomy")
+            self._show(text if roomy else comparison_grid(self._comparison, width, color))
+            self._draw_curves()
+
+    def _draw_curves(self) -> None:
+        views = {name: self.workbench.find_run(name) for name in self.names}
+        for curves in self.query(RunCurves):  # none while the screen closes
+            curves.show(views, self.workbench.utf8)
 
     def _show(self, text: Text) -> None:
         for sheet in self.query("#comparison").results(Static):  # none while the screen closes
@@ -131,11 +145,6 @@ class CompareCurvesScreen(WorkbenchScreen):
     """
 
     CONCEPTS = ("validation", "overfitting", "smoothing")
-    CSS = """
-    CompareCurvesScreen #plots { height: 1fr; layout: vertical; }
-    CompareCurvesScreen.-wide #plots { layout: horizontal; }
-    CompareCurvesScreen #legend { height: auto; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("z", "zoom", tr("Zoom"), id="compare.zoom", tooltip=tr("accuracy or loss only")),
         Binding("v", "back", show=False, id="compare.table"),
@@ -147,11 +156,8 @@ class CompareCurvesScreen(WorkbenchScreen):
         self._zoom = 0
 
     def compose_body(self) -> ComposeResult:
-        """Yield the plots and the legend."""
-        with Container(id="plots"):
-            for metric in METRICS:
-                yield LinePlot(id=metric)
-        yield Static(id="legend")
+        """Yield the plots."""
+        yield RunCurves(classes="-beside" if self.app.size.width >= WIDE_COLUMNS else "")
 
     def heading(self) -> Text:
         """Return the number of runs."""
@@ -164,7 +170,8 @@ class CompareCurvesScreen(WorkbenchScreen):
         self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
 
     def on_resize(self) -> None:
-        """Fit the legend to the new width."""
+        """Fit plots and legend to the new size."""
+        self.query_one(RunCurves).set_class(self.app.size.width >= WIDE_COLUMNS, "-beside")
         self._draw()
 
     def runs_changed(self, runs: Runs) -> None:
@@ -177,16 +184,6 @@ class CompareCurvesScreen(WorkbenchScreen):
         self._draw()
 
     def _draw(self) -> None:
-        if not self.is_mounted:
-            return
         views = {name: self.workbench.find_run(name) for name in self._names}
-        colors = series_colors(len(views), self.app.theme_variables)
-        utf8, size = self.workbench.utf8, self.app.size
-        options = curve_options(views, utf8)
-        for metric in METRICS:
-            plot = self.query_one(f"#{metric}", LinePlot)
-            plot.display = metric in ZOOMS[self._zoom]
-            series = run_series(views, metric, colors)
-            plot.show(Text(TITLES[metric], "bold"), series, options)
-        rows = max(size.height // LEGEND_SHARE, 2)
-        self.query_one("#legend", Static).update(legend(views, colors, size.width - 2, rows, utf8))
+        for curves in self.query(RunCurves):
+            curves.show(views, self.workbench.utf8, ZOOMS[self._zoom])

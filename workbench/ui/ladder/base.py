@@ -18,10 +18,13 @@ from workbench.runs.sweep import Sweep, describe_trial, find_sweep, pending_spec
 from workbench.runs.sweep_queue import start, stop_sweep
 from workbench.runs.watch import Runs, RunView
 from workbench.text import plural
-from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background
 from workbench.ui.dialogs import Confirm
+from workbench.ui.widgets.run_curves import RunCurves
 
 OFFERED = ("stop", "resume", "compare")  # if possible
+MAX_CURVES = 8  # more are hard to tell apart
+ROWS_BESIDE_CURVES = 24  # of heading, notes, detail and keys, and the least of a plot
 
 
 class RunsOfTrials(DataTable[Text]):
@@ -49,6 +52,9 @@ class TrialsScreen(WorkbenchScreen):
     CSS = """
     #notes { height: 1fr; margin-top: 1; color: $secondary; }
     #detail { padding: 0; max-height: 4; }
+    TrialsScreen RunCurves { display: none; margin-top: 1; }
+    TrialsScreen.-roomy RunCurves { display: block; }
+    TrialsScreen.-roomy #notes { height: auto; max-height: 8; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "stop", tr("Stop all"), id="ladder.stop", tooltip=tr("every run of it")),
@@ -106,10 +112,11 @@ class TrialsScreen(WorkbenchScreen):
     # The screen
 
     def compose_body(self) -> ComposeResult:
-        """Yield the table; notes about the numbers; details of the selected row."""
+        """Yield the table; notes about the numbers; curves; details of the selected row."""
         yield RunsOfTrials(id="ladder", cursor_type="row", cell_padding=0)
         with VerticalScroll(id="notes", can_focus=False):
             yield Static(id="note")
+        yield RunCurves()
         yield Static(id="detail")
 
     def on_mount(self) -> None:
@@ -150,8 +157,20 @@ class TrialsScreen(WorkbenchScreen):
         self.make_rows(self.sweep)
         self._fill()
         self.show_notes()
+        self._show_curves()
         self._show_detail()
         self.refresh_heading()
+
+    def _show_curves(self) -> None:
+        """Show the curves of the first run of each row, where there is room below the table."""
+        size, curves = self.app.size, self.query_one(RunCurves)
+        names = self._comparable()[:MAX_CURVES]
+        room = size.height - len(self.table_cells()) - ROWS_BESIDE_CURVES
+        roomy = bool(names) and room > 0
+        self.set_class(roomy, "-roomy")
+        curves.set_class(size.width >= WIDE_COLUMNS, "-beside")
+        if roomy:
+            curves.show({name: self.views.get(name) for name in names}, self.workbench.utf8)
 
     def _fill(self) -> None:
         """Update the cells that changed."""
