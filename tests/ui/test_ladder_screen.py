@@ -53,6 +53,7 @@ from workbench.ui.ladder.text import (
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.train.screen import TrainScreen
+from workbench.ui.widgets.run_curves import RunCurves
 
 SPEC = CONVNET.format(epochs=30)
 PRESETS = ("dense", "convnet", "convnet-augmented", "feature-extraction")
@@ -257,9 +258,12 @@ async def test_rows_show_the_state_of_their_runs(tmp_path: Path, ladder_run: Fak
         shutil.rmtree(tmp_path / "saved_models" / "p-dense-1")
         await until(pilot, lambda: table(app)[0][1] == "gone ?", "the run is missed")
         assert app.screen.query_one(DataTable).cursor_row == 2
+        assert not app.screen.query_one(RunCurves).display
         await pilot.resize_terminal(120, 40)
         await until(pilot, lambda: len(table(app)[0]) == 9, "the wide columns")
         assert table(app)[1][2] == "17/30"
+        assert app.screen.query_one(RunCurves).display
+        await until(pilot, lambda: ladder_run.folder.name in text_of(app.screen, "#legend"))
         assert app.screen.query_one(DataTable).cursor_row == 2
 
 

@@ -52,9 +52,7 @@ class TrialsScreen(WorkbenchScreen):
     CSS = """
     #notes { height: 1fr; margin-top: 1; color: $secondary; }
     #detail { padding: 0; max-height: 4; }
-    TrialsScreen RunCurves { display: none; margin-top: 1; }
-    TrialsScreen.-roomy RunCurves { display: block; }
-    TrialsScreen.-roomy #notes { height: auto; max-height: 8; }
+    #notes.-above-curves { height: auto; max-height: 8; margin: 1 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "stop", tr("Stop all"), id="ladder.stop", tooltip=tr("every run of it")),
@@ -167,7 +165,8 @@ class TrialsScreen(WorkbenchScreen):
         names = self._comparable()[:MAX_CURVES]
         room = size.height - len(self.table_cells()) - ROWS_BESIDE_CURVES
         roomy = bool(names) and room > 0
-        self.set_class(roomy, "-roomy")
+        curves.display = roomy
+        self.query_one("#notes").set_class(roomy, "-above-curves")
         curves.set_class(size.width >= WIDE_COLUMNS, "-beside")
         if roomy:
             curves.show({name: self.views.get(name) for name in names}, self.workbench.utf8)
