@@ -188,6 +188,11 @@ async def test_progress_is_shown_and_keys_work_during_a_check(
         await until(pilot, lambda: pilot.app.screen is not screen, "another screen meanwhile")
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen, "the way back")
+        probes = screen.query_one("#probes", Static)
+        assert not probes.display
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: probes.display, "them below the facts too")
+        assert "framework printed\nW0000" in str(probes.content)
         await pilot.press("r")  # one is at work already
         check.released.set()
         await answered(screen, pilot)

@@ -36,6 +36,7 @@ from workbench.ui.machine.views import (
 
 POLL_SECONDS = 0.1  # between two polls of a running check
 AGE_SECONDS = 10.0  # between two updates of the report's age
+HIGH_ROWS = 40  # of a terminal with room for the details below the facts
 
 
 class CheckChanged(Message):
@@ -67,6 +68,8 @@ class MachineScreen(WorkbenchScreen):
         scrollbar-background: $background; scrollbar-background-hover: $background;
         scrollbar-color: $panel;
     }
+    MachineScreen #probes { display: none; margin-top: 1; color: $secondary; }
+    MachineScreen.-high #probes { display: block; }
     MachineScreen.-wide #machine { layout: horizontal; }
     MachineScreen.-wide #report { width: 1fr; }
     MachineScreen.-wide #gauges {
@@ -103,7 +106,13 @@ class MachineScreen(WorkbenchScreen):
                 yield Static(id="verdict")
                 yield OptionList(id="findings")
                 yield Static(id="rows")
+                yield Static(id="probes")
             yield LiveGauges(self._text_style, self.workbench.poll_seconds, id="gauges")
+
+    def on_resize(self) -> None:
+        """Show the details of `v` below the facts too where there is room."""
+        super().on_resize()
+        self.set_class(self.app.size.height >= HIGH_ROWS, "-high")
 
     def heading(self) -> Text:
         """Return the phase of a running check, or the age of the report."""
@@ -186,6 +195,7 @@ class MachineScreen(WorkbenchScreen):
             findings.set_options(Option(self._prompt(one)) for one in found)
             findings.highlighted = 0 if found else None
             self.query_one("#rows", Static).update(facts_table(state.report))
+            self.query_one("#probes", Static).update(format_details(state.report))
             findings.focus()
         findings.display = bool(findings.option_count)
         self.refresh_heading()
