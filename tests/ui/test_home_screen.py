@@ -495,5 +495,16 @@ async def test_a_terminal_that_is_too_small_is_reported(tmp_path: Path) -> None:
         await until(pilot, lambda: app.screen.query("#too-small"), "home")
         assert app.screen.has_class("-too-small")
         assert "79 x 24 cells; the workbench needs 80 x 24" in text(app, "#too-small")
+        home = app.screen
+        for key in ("n", "S", "m", "ctrl+p", "question_mark", "q", "enter"):  # behind the message
+            await pilot.press(key)
+            await pilot.pause()
+            assert app.screen is home
+            assert app.is_running
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: not app.screen.has_class("-too-small"), "room enough")
+        await pilot.press("S")
+        await until(pilot, lambda: app.screen is not home, "the settings")
+        await pilot.resize_terminal(80, 23)
+        await pilot.press("escape", "ctrl+q")
+        await until(pilot, lambda: app._exit, "the end")

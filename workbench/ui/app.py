@@ -153,12 +153,22 @@ class WorkbenchApp(PersonalApp):
             self.set_interval(COLLECT_SECONDS, self._collector.poll)
 
     async def on_event(self, event: events.Event) -> None:
-        """Put garbage collection off while keys are pressed; buffer keys while a dialog opens."""
+        """Put garbage collection off while keys are pressed; take the keys that no screen gets."""
         if isinstance(event, (events.Key, events.MouseDown)):
             self._collector.key_pressed()
-        if isinstance(event, events.Key) and self._key_buffer.intercepts(event):
+        if isinstance(event, events.Key) and (
+            self._acts_unseen(event.key) or self._key_buffer.intercepts(event)
+        ):
             return
         await super().on_event(event)
+
+    def _acts_unseen(self, key: str) -> bool:
+        """Return whether a key would act behind the message that the terminal is too small."""
+        screen = self.screen
+        if key == "ctrl+c" or not (isinstance(screen, WorkbenchScreen) and screen.is_too_small):
+            return False
+        bound = screen.active_bindings.get(key)
+        return bound is None or bound.binding.action not in ("quit", "suspend_process")
 
     def on_unmount(self) -> None:
         """Close the warm worker and finish writing drafts."""

@@ -254,12 +254,16 @@ class WorkbenchScreen(Screen[None]):
     def runs_changed(self, runs: Runs) -> None:
         """React to changed runs; called on every screen of the stack."""
 
+    @property
+    def is_too_small(self) -> bool:
+        """Whether a message is shown instead, behind which no key may act."""
+        return self.app.size.width < MIN_COLUMNS or self.app.size.height < MIN_ROWS
+
     def on_resize(self) -> None:
         """Show a message instead of the screen if the terminal is too small."""
         size = self.app.size
-        small = size.width < MIN_COLUMNS or size.height < MIN_ROWS
-        self.set_class(small, "-too-small")
-        if small:
+        self.set_class(self.is_too_small, "-too-small")
+        if self.is_too_small:
             self.query_one("#too-small", Static).update(
                 Text(
                     tr(
