@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # it imports much that the first screen does not need
     from workbench.app.lessons import LessonInput
 
 T = TypeVar("T")
-ERROR_SECONDS = 15.0  # that an error stays on the screen
+ERROR_SECONDS = 10.0  # that an error stays on the screen
 MIN_COLUMNS, MIN_ROWS = 80, 24
 WIDE_COLUMNS = 110  # from here on there is room for a pane beside the main one
 Route = Literal[
