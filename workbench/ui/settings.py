@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 from workbench.app.preferences import KEYS, Setting, format_value, list_settings, parse_value
 from workbench.errors import UserError
 from workbench.messages import current_language, tr
-from workbench.settings import settings_path
+from workbench.settings import check_value, settings_path
 from workbench.text import cut_cells, pad_cells, safe_text, wrap_cells
 from workbench.ui.base import BaseApp, WorkbenchScreen
 from workbench.ui.bindings import KeyAction, check_keys, list_actions
@@ -244,7 +244,14 @@ class SettingsScreen(WorkbenchScreen):
         else:
             question = f"{one.key}: {one.about}. {one.allowed}"
             typed = str(value) if value != "" else ""
-            self.app.push_screen(Prompt(question, typed), lambda text: self._typed(one, text))
+
+            def check(text: str) -> str:
+                check_value(one.place, parse_value(one.place, text))
+                return text
+
+            self.app.push_screen(
+                Prompt(question, typed, check), lambda text: self._typed(one, text)
+            )
 
     def action_delete(self) -> None:
         """Give the chosen one its default again."""
