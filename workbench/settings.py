@@ -123,7 +123,7 @@ class Settings(_Strict):
     """
 
     language: Literal["", "en", "ko"] = Field(
-        default="", description=tr('language of the app and the commands; "" follows the locale')
+        default="", description=tr("language of the app and the commands; by default the system's")
     )
     theme: Literal["dark", "light"] = Field(default="dark", description=tr("colors of the app"))
     graphics: Literal["auto", "kitty", "sixel", "iterm2", "blocks"] = Field(

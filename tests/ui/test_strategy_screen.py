@@ -397,6 +397,12 @@ async def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypat
     async with driven(workspace.root) as (app, pilot):
         await pilot.pause()
         guide.launch_demo(app)
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("n")
+        assert not launched
+        guide.launch_demo(app)
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
         await until(pilot, lambda: type(app.screen).__name__ == "TrainScreen")
     assert launched == [("demo-dense-1", False), ("demo-convnet-1", True)]
     assert read_spec(workspace.runs / "demo-convnet-1" / "spec.toml").evaluation.shift == 2

@@ -1,6 +1,7 @@
 """Dialogs over a screen: questions, long messages, and the choice of a name."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, ClassVar
@@ -254,6 +255,7 @@ class PickName(ModalScreen[str | None]):
         self._likely = likely if likely in self._names else None
         self._marked = marked
         self._shown: tuple[str, ...] = ()
+        self._typed_here = ""  # while the list has the focus
 
     @property
     def _many(self) -> bool:
@@ -300,6 +302,23 @@ class PickName(ModalScreen[str | None]):
         """Return a name as it is listed, the present value with its mark."""
         mark = ("●" if getattr(self.app, "utf8", True) else "*") if name == self._likely else " "
         return f"{mark} {safe_text(name, 50)}" if self._marked else safe_text(name, 50)
+
+    def on_key(self, event: events.Key) -> None:
+        """Select the next name with a word that begins with what is typed, where no field is."""
+        if self._many or not event.is_printable or not event.character:
+            return
+        event.stop()
+        self._typed_here += event.character.casefold()
+        found = [at for at, name in enumerate(self._shown) if self._begins(name)]
+        if not found:  # begin anew
+            self._typed_here = event.character.casefold()
+            found = [at for at, name in enumerate(self._shown) if self._begins(name)]
+        if found:
+            self.query_one(OptionList).highlighted = found[0]
+
+    def _begins(self, name: str) -> bool:
+        words = re.findall(r"[\w-]+", name.casefold())
+        return any(word.startswith(self._typed_here) for word in words)
 
     def action_move(self, step: int) -> None:
         """Select the name above or below."""
