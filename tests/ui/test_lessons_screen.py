@@ -27,6 +27,7 @@ from workbench.paths import Workspace
 from workbench.render.lessons import format_lesson
 from workbench.ui import base
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.dialogs import Confirm
 from workbench.ui.lessons.dialogs import AskWeights, PickImages
 from workbench.ui.lessons.screen import LessonsScreen
 

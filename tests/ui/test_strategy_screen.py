@@ -28,7 +28,7 @@ from workbench.runs.lock import take_lock
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.data.screen import DataScreen
-from workbench.ui.dialogs import TOAST_WIDTH, ErrorDialog, fits_toast
+from workbench.ui.dialogs import TOAST_WIDTH, Confirm, ErrorDialog, fits_toast
 from workbench.ui.layers.step import LayersStep
 from workbench.ui.machine.screen import MachineScreen, MachineStep
 from workbench.ui.option import OptionScreen

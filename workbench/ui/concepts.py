@@ -162,7 +162,6 @@ class ConceptsScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the shown concept and its number."""
-        names = [*self._first, *self._rest]
         text = Text(tr("concepts"), style="bold")
         if self._shown:
             text.append(f"  {_title(self._shown)}", style="not bold")

@@ -137,7 +137,7 @@ def launch_demo(app: BaseApp) -> None:
 
     def answered(yes: bool | None) -> None:
         if yes:
-            app.notify(tr("Making the digits; then a dense network trains, and a convnet after it."))
+            app.notify(tr("Making the digits; a dense network trains, and a convnet after it."))
             app.run_worker(work, thread=True, exclusive=True, group="demo", exit_on_error=False)
 
     question = tr(
