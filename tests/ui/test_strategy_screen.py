@@ -228,6 +228,7 @@ async def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
         await pilot.press("enter")
         await until(pilot, lambda: type(pilot.app.screen).__name__ == "TrainScreen")
+        assert "then the run starts" not in notices(pilot.app)  # it has
         names = [type(one).__name__ for one in pilot.app.screen_stack[1:]]
         assert names == ["HomeScreen", "TrainScreen"]
     assert launched == [("pets-1", worker)]

@@ -160,7 +160,7 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
         question = tr("{view} has diverged. Resume with which {key}?", view=view.name, key=key)
 
         def check_rate(answer: str) -> str:
-            run_control.spec_to_resume(view.folder, (f"{key}={answer}",))
+            run_control.spec_to_resume(view.folder, (f"{key}={answer}",), False)
             return answer
 
         screen.app.push_screen(Prompt(question, f"{rate:g}", check_rate), rate_typed)

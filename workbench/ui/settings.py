@@ -205,8 +205,12 @@ class SettingsScreen(WorkbenchScreen):
     def _setting_rows(self) -> list[tuple[str, str, str, bool]]:
         found = self.workbench.settings
         return [
-            (one.key, show_value(one, value := one.value_in(found)), one.about,
-             value != one.default)
+            (
+                one.key,
+                show_value(one, value := one.value_in(found)),
+                one.about,
+                value != one.default,
+            )
             for one in list_settings()
         ]
 
@@ -257,8 +261,8 @@ class SettingsScreen(WorkbenchScreen):
             if action := self._action():
                 keys = self.workbench.settings.keys.get(action.id, action.keys)
                 shown = show_keys(self.workbench, keys)
-                dialog = KeyDialog(action, shown, lambda key: self._problem(action, key))
-                self.app.push_screen(dialog, lambda key: self._take_key(action, key))
+                asks = KeyDialog(action, shown, lambda key: self._problem(action, key))
+                self.app.push_screen(asks, lambda key: self._take_key(action, key))
             return
         one = self._setting()
         if one is None:
