@@ -12,7 +12,7 @@ from PIL import Image
 from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
-from ui_pilot import FakeWarmWorker, driven, messages, until
+from ui_pilot import FakeWarmWorker, driven, messages, notices, until
 
 from workbench.app import run_control
 from workbench.app.draft import Draft, newest_draft
