@@ -43,8 +43,8 @@ async def test_another_language_asks_to_start_again(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, PickName), "the languages")
         names = app.screen.query_one(OptionList)
         shown = [str(one.prompt)[2:] for one in names.options]
-        assert shown == ["as the system says", "English (en)", "한국어 (ko)"]
-        for typed, at in (("e", 1), ("k", 2), ("a", 0), ("ko", 2)):
+        assert shown == ["the system's", "English (en)", "한국어 (ko)"]
+        for typed, at in (("e", 1), ("k", 2), ("s", 0), ("ko", 2)):
             await pilot.press(*typed)
             assert names.highlighted == at
         await pilot.press("enter")
@@ -106,8 +106,8 @@ async def test_a_path_is_copied_by_one_key(tmp_path: Path, monkeypatch: pytest.M
 async def test_concepts_are_explained_here_too(tmp_path: Path) -> None:
     async with driven(tmp_path) as (app, pilot):
         await opened(app, pilot)
-        allowed = "allowed: as the system says, English (en), 한국어 (ko); "
-        assert text_of(app.screen, "#about") == f"{allowed}default: as the system says"
+        allowed = "allowed: the system's, English (en), 한국어 (ko); "
+        assert text_of(app.screen, "#about") == f"{allowed}default: the system's"
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, ConceptsScreen), "the concepts")
         await until(pilot, lambda: "   1 of 52 concepts" in text_of(app.screen, "#heading"), "all")

@@ -405,6 +405,8 @@ async def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypat
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: type(app.screen).__name__ == "TrainScreen")
+        await until(pilot, lambda: app.find_run("demo-dense-1"))
+        assert app.find_run("demo-dense-1").summary.data == "digits"
     assert launched == [("demo-dense-1", False), ("demo-convnet-1", True)]
     assert read_spec(workspace.runs / "demo-convnet-1" / "spec.toml").evaluation.shift == 2
 

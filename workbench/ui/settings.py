@@ -23,7 +23,7 @@ from workbench.ui.base import BaseApp, WorkbenchScreen
 from workbench.ui.bindings import KeyAction, check_keys, list_actions
 from workbench.ui.dialogs import Confirm, PickName, Prompt, show_error
 
-_NAME_CELLS, _VALUE_CELLS = 21, 11
+_NAME_CELLS, _VALUE_CELLS = 21, 12
 _FREE = 6  # letters without a meaning that are named where a key is asked for
 _BESIDE = 12  # cells of margins, scroll bar and the blanks between columns
 
@@ -358,7 +358,7 @@ def show_value(one: Setting, value: str | bool | int) -> str:
     """Return a value as people call it; a language has the code that is typed beside its name."""
     if one.key == "language":
         name = LANGUAGES.get(str(value), "")
-        return f"{name} ({value})" if name else tr("as the system says")
+        return f"{name} ({value})" if name else tr("the system's")
     return format_value(value)
 
 
