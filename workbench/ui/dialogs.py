@@ -310,7 +310,7 @@ class PickName(ModalScreen[str | None]):
         event.stop()
         self._typed_here += event.character.casefold()
         found = [at for at, name in enumerate(self._shown) if self._begins(name)]
-        if not found:  # begin anew
+        if not found:  # begin again
             self._typed_here = event.character.casefold()
             found = [at for at, name in enumerate(self._shown) if self._begins(name)]
         if found:
