@@ -107,6 +107,12 @@ def notices(app: App[Any]) -> str:
     return "\n".join(messages(app))
 
 
+def refusal(app: App[Any]) -> str:
+    """Return why the dialog in front did not take an answer."""
+    line = app.screen.query_one("#error", Static)
+    return str(line.content) if line.display else ""
+
+
 def keys_offered(app: App[Any]) -> set[str]:
     """Return the descriptions of the keys in the line at the bottom."""
     return {active.binding.description for active in app.screen.query_one(KeyLine).shown}

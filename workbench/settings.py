@@ -123,7 +123,7 @@ class Settings(_Strict):
     """
 
     language: Literal["", "en", "ko"] = Field(
-        default="", description=tr('language of the app and the commands; "" follows the locale')
+        default="", description=tr("language of the app and the commands; by default the system's")
     )
     theme: Literal["dark", "light"] = Field(default="dark", description=tr("colors of the app"))
     graphics: Literal["auto", "kitty", "sixel", "iterm2", "blocks"] = Field(
@@ -219,7 +219,7 @@ def change_settings(changes: Mapping[Place, object]) -> Settings:
     document = _read_document(path)
     for place, value in changes.items():
         if value is not None:
-            _check(place, value)
+            check_value(place, value)
         _set(document, place, value)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -246,7 +246,12 @@ def write_settings(settings: Settings) -> None:
     change_settings({(name,): wanted.get(name) for name in Settings.model_fields})
 
 
-def _check(place: Place, value: object) -> None:
+def check_value(place: Place, value: object) -> None:
+    """Check whether a value is allowed at a place.
+
+    Raises:
+        UserError: it is not.
+    """
     tree: Any = value
     for name in reversed(place):
         tree = {name: tree}

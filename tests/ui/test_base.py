@@ -11,7 +11,7 @@ from workbench.app.draft import Draft
 from workbench.errors import UserError
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.base import in_background
+from workbench.ui.base import in_background, notify_error
 from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.home.screen import HomeScreen
 from workbench.ui.machine.screen import MachineScreen
@@ -121,3 +121,32 @@ async def test_one_that_was_used_or_died_is_replaced(
         warm_workers[0].is_waiting = False
         guide.open_draft(app, Draft(app.workspace))
         await until(pilot, lambda: len(warm_workers) == 2, "another one")
+
+
+async def test_escape_removes_the_notifications_and_another_screen_all_but_errors(
+    tmp_path: Path,
+) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        app._disable_notifications = False  # as they are outside tests
+        home = app.screen
+        app.open("settings")
+        await until(pilot, lambda: app.screen is not home, "the settings")
+        settings = app.screen
+        app.notify("told")
+        notify_error(app, "failed")
+        await until(pilot, lambda: len(notices(app)) == 2, "two")
+        await pilot.press("escape")
+        assert notices(app) == []
+        assert app.screen is settings
+        app.notify("told")
+        notify_error(app, "failed again")
+        await until(pilot, lambda: len(notices(app)) == 2, "two")
+        app.notify("of the next screen")
+        app.open("lessons")
+        await until(pilot, lambda: app.screen is not settings, "the lessons")
+        left = [("error", "failed again"), ("information", "of the next screen")]
+        await until(pilot, lambda: notices(app) == left, "the error, and what belongs there")
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: app.screen is settings, "back")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is home, "home")

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from image_files import write_photo
 from screen_text import lines
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
-from ui_pilot import driven, text_of, until
+from ui_pilot import driven, messages, text_of, until
 from waiting import GUARD
 
 from workbench.app.draft import Draft, newest_draft
@@ -25,7 +26,7 @@ from workbench.ui.data import screen as data_screen
 from workbench.ui.data.found import ImageStep, class_columns, class_rows, image_steps
 from workbench.ui.data.panes import FilesScreen
 from workbench.ui.data.screen import DataScreen
-from workbench.ui.dialogs import ErrorDialog
+from workbench.ui.dialogs import Confirm, ErrorDialog
 from workbench.ui.widgets import data_choice
 from workbench.ui.widgets.data_choice import DataChoice, FolderTree, PathField, completions
 
@@ -62,6 +63,10 @@ async def on_screen(
 
 def found(screen: DataScreen) -> Callable[[], bool]:
     return lambda: screen.phase == "found"
+
+
+def question(app: App[Any]) -> str:
+    return str(app.screen.query(Static).first().content)
 
 
 async def choose(pilot: Pilot, screen: DataScreen, path: Path) -> None:
@@ -285,6 +290,50 @@ async def test_the_demo_digits_are_fetched_and_scanned(workspace):
     draft = screen.draft
     assert draft.stem == "digits"
     assert draft.chosen_preset == "convnet"
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["typed", "chosen"])
+async def test_a_download_asks_first_unless_it_is_here(workspace, monkeypatch, typed):
+    fetched: list[str] = []
+
+    def refuse(name, *given):
+        fetched.append(name)
+        raise UserError("no network")
+
+    monkeypatch.setattr(data_screen, "fetch", refuse)
+
+    async with on_screen(workspace) as (pilot, screen):
+        known = screen.query_one("#known", OptionList)
+        for answer in ("enter", "escape", "y"):
+            assert not fetched
+            if typed:
+                await choose(pilot, screen, Path("flowers"))
+            else:
+                known.focus()
+                known.highlighted = known.get_option_index("flowers")
+                await pilot.press("enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+            assert question(pilot.app) == (
+                "Flowers is not on this machine yet. Download 229 MB? y fetches it."
+            )
+            await pilot.press(answer)
+            await until(pilot, lambda: pilot.app.screen is screen)
+        await until(pilot, lambda: text_of(screen, "#fault") == "no network")
+        assert fetched == ["flowers"]
+        (workspace.data / "flowers" / "source").mkdir(parents=True)
+        known.focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: len(fetched) == 2)
+
+
+async def test_an_error_goes_as_soon_as_the_text_changes(workspace):
+    async with on_screen(workspace) as (pilot, screen):
+        await choose(pilot, screen, Path("/nowhere/x"))
+        fault = screen.query_one("#fault")
+        await until(pilot, lambda: fault.display)
+        assert messages(pilot.app) == []  # said once, over the field
+        await pilot.press("backspace")
+        await until(pilot, lambda: not fault.display)
 
 
 async def test_the_tree_chooses_a_folder(workspace, pets):

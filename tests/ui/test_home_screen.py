@@ -11,7 +11,7 @@ from rich.text import Text
 from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
-from ui_pilot import driven, notices, until
+from ui_pilot import driven, notices, refusal, until
 from waiting import wait_until
 
 from workbench.app.table_settings import TableSettings, read_table_settings
@@ -248,7 +248,14 @@ async def test_a_run_is_tagged_noted_and_found_by_both(tmp_path: Path) -> None:
         await until(pilot, lambda: names(app) == ["two", "one"], "the runs")
         await pilot.press("number_sign")
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
-        await pilot.press(*"night", "enter")
+        await pilot.press(*"-night", "enter")
+        allowed = "Allowed: up to 32 letters, digits, dots, dashes and underscores"
+        wrong = f"! '-night' cannot be a tag.\n{allowed}, beginning with a letter or digit."
+        await until(pilot, lambda: refusal(app) == wrong, "why not")
+        assert app.screen.query_one(Input).value == "-night"
+        await pilot.press("home", "delete")
+        await until(pilot, lambda: not refusal(app), "another text")
+        await pilot.press("enter")
         await until(pilot, lambda: app.runs[0].tags == ("night",), "the tag")
         await until(pilot, lambda: "tagged night" in text(app, "#detail"), "it is shown")
         assert "two has the tags: night" in [one.message for one in app._notifications]
@@ -497,5 +504,16 @@ async def test_a_terminal_that_is_too_small_is_reported(tmp_path: Path) -> None:
         await until(pilot, lambda: app.screen.query("#too-small"), "home")
         assert app.screen.has_class("-too-small")
         assert "79 x 24 cells; the workbench needs 80 x 24" in text(app, "#too-small")
+        home = app.screen
+        for key in ("n", "S", "m", "ctrl+p", "question_mark", "q", "enter"):  # behind the message
+            await pilot.press(key)
+            await pilot.pause()
+            assert app.screen is home
+            assert app.is_running
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: not app.screen.has_class("-too-small"), "room enough")
+        await pilot.press("S")
+        await until(pilot, lambda: app.screen is not home, "the settings")
+        await pilot.resize_terminal(80, 23)
+        await pilot.press("escape", "ctrl+q")
+        await until(pilot, lambda: app._exit, "the end")

@@ -27,6 +27,7 @@ from workbench.paths import Workspace
 from workbench.render.lessons import format_lesson
 from workbench.ui import base
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.dialogs import Confirm
 from workbench.ui.lessons.dialogs import AskWeights, PickImages
 from workbench.ui.lessons.screen import LessonsScreen
 
@@ -156,6 +157,17 @@ async def test_stopping_and_leaving_end_the_worker(
         await until(pilot, lambda: "train 1 of 60" in shown(app, "#progress"), "progress")
         assert app.screen.check_action("stop", ())
         await pilot.press(key)
+        if key == "escape":  # asks first
+            lessons = app.screen_stack[-2]
+            await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+            await pilot.press("n")
+            await until(pilot, lambda: app.screen is lessons, "it goes on")
+            assert not ended
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+            asked = "pooling is still running. Stop it, and leave? Its results so far are dropped."
+            assert str(app.screen.query(Static).first().content) == asked
+            await pilot.press("y")
         await until(pilot, lambda: ended, "the end of the worker")
         if key == "x":
             await until(pilot, lambda: app._notifications, "the message")

@@ -444,3 +444,15 @@ async def test_enter_goes_on_from_the_step_and_measuring_asks(
         await until(pilot, lambda: messages(app) == ["Data comes first: enter."], "the key")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, DataScreen), "the next step")
+
+
+async def test_end_shows_the_last_line(tmp_path: Path, check: FakeCheck) -> None:
+    check.answer = without_cudnn()
+
+    async with show(tmp_path) as (screen, pilot):
+        await answered(screen, pilot)
+        report = screen.query_one("#report")
+        screen.query_one("#rows", Static).update("line\n" * 40)
+        await until(pilot, lambda: report.max_scroll_y > 0, "more below")
+        await pilot.press("end")
+        await until(pilot, lambda: report.scroll_offset.y == report.max_scroll_y, "the end")

@@ -8,7 +8,7 @@ import pytest
 from fake_runs import FakeRun
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Static
-from ui_pilot import driven, until
+from ui_pilot import driven, refusal, until
 
 from workbench.app import run_control
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
@@ -134,10 +134,9 @@ async def test_after_its_deadline_a_new_one_is_asked_for(
         field.value = typed
         await pilot.press("enter")
         if typed == "7":  # neither
-            await until(pilot, lambda: app._notifications, "the error")
-            (error,) = app._notifications
-            assert "--by: received '7'; allowed: 07:00, " in error.message
-            assert asked == []
+            await until(pilot, lambda: refusal(app), "the error")
+            assert "--by: received '7'; allowed: 07:00, " in refusal(app)
+            assert (asked, field.value) == ([], "7")
             return
         await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run itself")
     (training,) = asked
@@ -172,12 +171,12 @@ async def test_an_invalid_rate_is_reported_and_starts_nothing(tmp_path: Path, as
         await ready(app, pilot)
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
-        app.screen.query_one(Input).value = "-1"
+        field = app.screen.query_one(Input)
+        field.value = "-1"
         await pilot.press("enter")
-        await until(pilot, lambda: app._notifications, "why not")
-        (notice,) = app._notifications
-        assert "training.learning_rate: received -1" in notice.message
-    assert asked == []
+        await until(pilot, lambda: refusal(app), "why not")
+        assert "training.learning_rate: received -1" in refusal(app)
+        assert (asked, field.value) == ([], "-1")
 
 
 @pytest.mark.parametrize(("key", "answer"), [("y", [None]), ("n", []), ("enter", [])])

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import OptionList
-from ui_pilot import driven, keys_offered, notices, text_of, until
+from textual.widgets import OptionList, Static
+from ui_pilot import driven, keys_offered, notices, refusal, text_of, until
 
 from workbench.settings import change_settings, read_settings
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, PickName
 from workbench.ui.settings import KeyDialog, SettingsScreen
 
@@ -40,7 +41,13 @@ async def test_another_language_asks_to_start_again(tmp_path: Path) -> None:
         await opened(app, pilot)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, PickName), "the languages")
-        await pilot.press("down", "down", "enter")
+        names = app.screen.query_one(OptionList)
+        shown = [str(one.prompt)[2:] for one in names.options]
+        assert shown == ["the system's", "English (en)", "한국어 (ko)"]
+        for typed, at in (("e", 1), ("k", 2), ("s", 0), ("ko", 2)):
+            await pilot.press(*typed)
+            assert names.highlighted == at
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
         assert read_settings()[0].language == "ko"
         await pilot.press("n")
@@ -58,11 +65,15 @@ async def test_a_key_is_found_by_its_name_changed_and_works_at_once(tmp_path: Pa
         options = await opened(app, pilot)
         await pilot.press("v", "slash", *"demo", "enter")  # the only one that is left
         await until(pilot, lambda: isinstance(app.screen, KeyDialog), "the dialog")
+        shown = [str(one.content) for one in app.screen.query(Static)]
+        assert "free letters, such as: a b e f h i" in shown
         await pilot.press("n")
-        clash = "n is already the key of “New” (keys.new) on the same screen"
-        await until(pilot, lambda: clash in notices(app), "the clash")
+        clash = "! n is already the key of “New” (keys.new) on the same screen"
+        await until(pilot, lambda: refusal(app) == clash, "the clash")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, KeyDialog), "the dialog")
+        await until(pilot, lambda: refusal(app) != clash, "another one")
+        assert isinstance(app.screen, KeyDialog)
+        assert refusal(app).startswith("! enter ")
         await pilot.press("f5")
         await until(pilot, lambda: read_settings()[0].keys == {"demo": "f5"}, "the key")
         await until(pilot, lambda: notices(app) == "f5 is now the key of “Demo”.", "that alone")
@@ -90,3 +101,13 @@ async def test_a_path_is_copied_by_one_key(tmp_path: Path, monkeypatch: pytest.M
         await pilot.press("y")
         await until(pilot, lambda: "Sent to your terminal" in notices(app), "the copy")
         assert [one[:7] for one in sent] == ["\x1b]52;c;"]
+
+
+async def test_concepts_are_explained_here_too(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        await opened(app, pilot)
+        allowed = "allowed: the system's, English (en), 한국어 (ko); "
+        assert text_of(app.screen, "#about") == f"{allowed}default: the system's"
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, ConceptsScreen), "the concepts")
+        await until(pilot, lambda: "   1 of 52 concepts" in text_of(app.screen, "#heading"), "all")

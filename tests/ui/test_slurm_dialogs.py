@@ -10,7 +10,7 @@ from fake_slurm import FakeSlurm, job, make_run
 from image_files import class_folders
 from textual.pilot import Pilot
 from textual.widgets import Button, Static
-from ui_pilot import driven, notices, text_of, until
+from ui_pilot import driven, notices, refusal, text_of, until
 
 from workbench.app.draft import Draft
 from workbench.datasets.prepare import survey
@@ -85,7 +85,7 @@ async def test_wrong_settings_are_explained_and_start_nothing(tmp_path: Path) ->
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the settings")
         await pilot.press(*"gress=1", "enter")
         wrong = "'gress=1' is no setting of a job."
-        await until(pilot, lambda: wrong in notices(app) + shown(app), "the error")
+        await until(pilot, lambda: wrong in refusal(app), "the error")
     assert not the_run(tmp_path).path.exists()
     assert read_settings()[0] == Settings()
 

@@ -12,7 +12,7 @@ from PIL import Image
 from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
-from ui_pilot import FakeWarmWorker, driven, messages, until
+from ui_pilot import FakeWarmWorker, driven, messages, notices, until
 
 from workbench.app import run_control
 from workbench.app.draft import Draft, newest_draft
@@ -28,7 +28,7 @@ from workbench.runs.lock import take_lock
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.data.screen import DataScreen
-from workbench.ui.dialogs import TOAST_WIDTH, ErrorDialog, fits_toast
+from workbench.ui.dialogs import TOAST_WIDTH, Confirm, ErrorDialog, fits_toast
 from workbench.ui.layers.step import LayersStep
 from workbench.ui.machine.screen import MachineScreen, MachineStep
 from workbench.ui.option import OptionScreen
@@ -230,6 +230,7 @@ async def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
         await pilot.press("enter")
         await until(pilot, lambda: type(pilot.app.screen).__name__ == "TrainScreen")
+        assert "then the run starts" not in notices(pilot.app)  # it has
         names = [type(one).__name__ for one in pilot.app.screen_stack[1:]]
         assert names == ["HomeScreen", "TrainScreen"]
     assert launched == [("pets-1", worker)]
@@ -399,7 +400,15 @@ async def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypat
     async with driven(workspace.root) as (app, pilot):
         await pilot.pause()
         guide.launch_demo(app)
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("n")
+        assert not launched
+        guide.launch_demo(app)
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
         await until(pilot, lambda: type(app.screen).__name__ == "TrainScreen")
+        await until(pilot, lambda: app.find_run("demo-dense-1"))
+        assert app.find_run("demo-dense-1").summary.data == "digits"
     assert launched == [("demo-dense-1", False), ("demo-convnet-1", True)]
     assert read_spec(workspace.runs / "demo-convnet-1" / "spec.toml").evaluation.shift == 2
 

@@ -18,6 +18,8 @@ from workbench.messages import LANGUAGE_VARIABLE, LANGUAGES
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.text import use_utf8
 
+_REOPEN = "_WORKBENCH_REOPEN"  # route of the screen to return to when the app starts again
+
 
 @click.group(
     cls=CommandGroup,
@@ -89,7 +91,8 @@ def open_app(workspace: Workspace, low_bandwidth: bool, first: Sequence[Any] = (
     use_utf8(sys.__stderr__)  # in UTF-8; the app draws ASCII if the locale has no more
     unread = probe.unread if probe.unread or probe.silent else None
     app = WorkbenchApp(workspace, low_bandwidth, graphics, unread)
-    app.first = tuple(first)
+    reopened = os.environ.pop(_REOPEN, "")
+    app.first = tuple(first) or ((reopened,) if reopened else ())
     app.notes = take_notes()
     app.run()
     if app.restarting:
@@ -121,6 +124,7 @@ def _restart(language: str) -> None:
     os.environ.pop(LANGUAGE_VARIABLE, None)
     if language:
         os.environ[LANGUAGE_VARIABLE] = language
+    os.environ[_REOPEN] = "settings"  # where the language was chosen
     words = sys.orig_argv[1:]
     take_option(words)  # the newer choice counts
     os.execv(sys.executable, [sys.executable, *words])

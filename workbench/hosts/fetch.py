@@ -78,6 +78,18 @@ def free_name(workspace: Workspace, view: RunView) -> str:
     return f"{view.name[: 62 - min(len(address), 30)]}-{address[:30]}"
 
 
+def check_free_name(workspace: Workspace, name: str) -> RunFolder:
+    """Return the folder that a fetched run of this name gets.
+
+    Raises:
+        UserError: the name is invalid or taken.
+    """
+    check_name(name)
+    target = RunFolder(workspace.runs / name)
+    _check_free(target)
+    return target
+
+
 def fetch_run(
     workspace: Workspace,
     host: HostSettings,
@@ -102,8 +114,7 @@ def fetch_run(
         UserError: a name is invalid or taken, the disk is full, or the transfer failed.
     """
     check_name(name)
-    check_name(into)
-    target = RunFolder(workspace.runs / into)
+    target = check_free_name(workspace, into)
     part = workspace.runs / ".fetched" / into
     with disk_errors(target.path, KEPT):
         _check_free(target)

@@ -178,7 +178,7 @@ def format_benchmark(result: BenchmarkResult) -> str:
     """Return the measured speed: CPU 221 GFLOP/s in a VGG16-like convolution, ..."""
     device = safe_text(result.device, 40)
     forward, training = result.speed.forward_flops, result.speed.training_flops
-    noise = "" if result.reliable else tr(" (other programs kept the CPU busy; again: --measure)")
+    noise = "" if result.reliable else tr(" (other programs kept the CPU busy: measure again)")
     return tr(
         "{device} {forward} in a convolution, {trained} trained{noise}",
         device=device,

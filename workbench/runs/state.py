@@ -310,6 +310,13 @@ def _each(events: Iterator[Event], keep: Callable[[Event], object]) -> Iterator[
         yield event
 
 
+def _data_name(source: str) -> str:
+    """Return the name of the images before a worker knows it; a set's are in data/NAME/source."""
+    path = PurePath(source)
+    of_set = path.name == "source" and path.parent.parent.name == "data"
+    return path.parent.name if of_set else path.name
+
+
 def make_summary(
     folder: RunFolder, spec: dict[str, Any], history: History, state: RunState
 ) -> RunSummary:
@@ -320,7 +327,7 @@ def make_summary(
         name: one.value or 0.0 for name, one in (evaluation.scores if evaluation else {}).items()
     }
     data = spec_table(spec, "data")
-    name = str(history.data.name or PurePath(str(data.get("source", UNKNOWN))).name)
+    name = str(history.data.name or _data_name(str(data.get("source", UNKNOWN))))
     strategy = str(spec_table(spec, "model").get("strategy", UNKNOWN))
     is_probe = strategy == "linear-probe"  # solved at once, which counts as its only epoch
     planned = whole(spec_table(spec, "training").get("epochs"))

@@ -153,12 +153,38 @@ class WorkbenchApp(PersonalApp):
             self.set_interval(COLLECT_SECONDS, self._collector.poll)
 
     async def on_event(self, event: events.Event) -> None:
-        """Put garbage collection off while keys are pressed; buffer keys while a dialog opens."""
+        """Put garbage collection off while keys are pressed; take the keys that no screen gets."""
         if isinstance(event, (events.Key, events.MouseDown)):
             self._collector.key_pressed()
-        if isinstance(event, events.Key) and self._key_buffer.intercepts(event):
+        if isinstance(event, events.Key) and (
+            self._acts_unseen(event.key)
+            or self._dismisses(event)
+            or self._key_buffer.intercepts(event)
+        ):
             return
         await super().on_event(event)
+
+    def _acts_unseen(self, key: str) -> bool:
+        """Return whether a key would act behind the message that the terminal is too small."""
+        screen = self.screen
+        if key == "ctrl+c" or not (isinstance(screen, WorkbenchScreen) and screen.is_too_small):
+            return False
+        bound = screen.active_bindings.get(key)
+        return bound is None or bound.binding.action not in ("quit", "suspend_process")
+
+    def _dismisses(self, key: events.Key) -> bool:
+        """Remove the notifications by escape, which does nothing else then."""
+        shown = len(self._notifications) and not self._disable_notifications
+        if key.key != "escape" or key.is_forwarded or not shown:
+            return False
+        self.clear_notifications()
+        return True
+
+    def _leave_notices(self) -> None:
+        """Remove the notifications of the screen before; an error stays, and what was just sent."""
+        for notice in [one for one in self._notifications if one.severity != "error"]:
+            del self._notifications[notice]
+        self._refresh_notifications()
 
     def on_unmount(self) -> None:
         """Close the warm worker and finish writing drafts."""
@@ -234,6 +260,7 @@ class WorkbenchApp(PersonalApp):
         self, route: Route, *arguments: Any, then: Callable[[Any], None] | None = None
     ) -> None:
         """Show a screen over the one in front, see `BaseApp`."""
+        self._leave_notices()
         self.push_screen(make_screen(route, *arguments), then)
 
     def open_instead(self, route: Route, *arguments: Any) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # it imports much that the first screen does not need
     from workbench.app.lessons import LessonInput
 
 T = TypeVar("T")
-ERROR_SECONDS = 15.0  # that an error stays on the screen
+ERROR_SECONDS = 10.0  # that an error stays on the screen
 MIN_COLUMNS, MIN_ROWS = 80, 24
 WIDE_COLUMNS = 110  # from here on there is room for a pane beside the main one
 Route = Literal[
@@ -254,12 +254,16 @@ class WorkbenchScreen(Screen[None]):
     def runs_changed(self, runs: Runs) -> None:
         """React to changed runs; called on every screen of the stack."""
 
+    @property
+    def is_too_small(self) -> bool:
+        """Whether a message is shown instead, behind which no key may act."""
+        return self.app.size.width < MIN_COLUMNS or self.app.size.height < MIN_ROWS
+
     def on_resize(self) -> None:
         """Show a message instead of the screen if the terminal is too small."""
         size = self.app.size
-        small = size.width < MIN_COLUMNS or size.height < MIN_ROWS
-        self.set_class(small, "-too-small")
-        if small:
+        self.set_class(self.is_too_small, "-too-small")
+        if self.is_too_small:
             self.query_one("#too-small", Static).update(
                 Text(
                     tr(

@@ -162,20 +162,24 @@ class ConceptsScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the shown concept and its number."""
-        names = [*self._first, *self._rest]
         text = Text(tr("concepts"), style="bold")
         if self._shown:
             text.append(f"  {_title(self._shown)}", style="not bold")
-            text.append(
-                "   "
-                + tr(
-                    "{index} of {concepts}",
-                    index=names.index(self._shown) + 1,
-                    concepts=plural(len(names), "concept"),
-                ),
-                "dim",
-            )
+            text.append(f"   {self._place()}", "dim")
         return text
+
+    def _place(self) -> str:
+        """Return the number of the shown concept: among this screen's, else among all."""
+        names = [*self._first, *self._rest]
+        index, all_concepts = names.index(self._shown) + 1, plural(len(names), "concept")
+        if index > len(self._first):
+            return tr("{index} of {concepts}", index=index, concepts=all_concepts)
+        return tr(
+            "{index} of {count} for this screen; {concepts} in all",
+            index=index,
+            count=len(self._first),
+            concepts=all_concepts,
+        )
 
     def on_mount(self) -> None:
         """Show the first concept of the screen before."""

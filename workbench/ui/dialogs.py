@@ -1,12 +1,13 @@
 """Dialogs over a screen: questions, long messages, and the choice of a name."""
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import events, on
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -14,6 +15,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.text import safe_lines, safe_text
 from workbench.ui.base import notify_error
@@ -157,24 +159,70 @@ class Choose(ModalScreen[str | None]):
 
 
 class Prompt(ModalScreen[str | None]):
-    """A question with a line to type the answer; escape gives None."""
+    """A question with a line to type the answer; escape gives None.
 
+    Args:
+        question: plain text; made safe here.
+        value: in the line at first.
+        take: called in a thread with what was typed; the dialog gives what it returns. An error
+            of it is shown in the dialog, which stays with the text. None gives the text itself.
+    """
+
+    CSS = """
+    Prompt #error { color: $error; display: none; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", tr("Cancel"))]
 
-    def __init__(self, question: str, value: str = "") -> None:
+    def __init__(
+        self, question: str, value: str = "", take: Callable[[str], str] | None = None
+    ) -> None:
         super().__init__()
         self._question = question
         self._value = value
+        self._take = take
+        self._taking = False
 
     def compose(self) -> ComposeResult:
-        """Yield the question over the line."""
+        """Yield the question over the line, and below it why an answer was not taken."""
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 400)))
             yield Input(self._value)
+            yield Static(id="error")
+
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        self._show_error("")
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
+        if self._take is None:
+            self.dismiss(event.value)
+        elif not self._taking:
+            self._taking = True
+            self._call(self._take, event.value)
+
+    @work(thread=True, exit_on_error=False)
+    def _call(self, take: Callable[[str], str], text: str) -> None:
+        try:
+            taken = take(text)
+        except (UserError, OSError) as error:
+            self.app.call_from_thread(self._answered, None, safe_lines(error))
+        else:
+            self.app.call_from_thread(self._answered, taken, "")
+
+    def _answered(self, taken: str | None, error: str) -> None:
+        self._taking = False
+        if not self.is_current:  # cancelled meanwhile
+            return
+        if taken is None:
+            self._show_error(f"! {error}")
+        else:
+            self.dismiss(taken)
+
+    def _show_error(self, error: str) -> None:
+        line = self.query_one("#error", Static)
+        line.update(Text(error))
+        line.display = bool(error)
 
 
 class PickName(ModalScreen[str | None]):
@@ -207,6 +255,7 @@ class PickName(ModalScreen[str | None]):
         self._likely = likely if likely in self._names else None
         self._marked = marked
         self._shown: tuple[str, ...] = ()
+        self._typed_here = ""  # while the list has the focus
 
     @property
     def _many(self) -> bool:
@@ -253,6 +302,23 @@ class PickName(ModalScreen[str | None]):
         """Return a name as it is listed, the present value with its mark."""
         mark = ("●" if getattr(self.app, "utf8", True) else "*") if name == self._likely else " "
         return f"{mark} {safe_text(name, 50)}" if self._marked else safe_text(name, 50)
+
+    def on_key(self, event: events.Key) -> None:
+        """Select the next name with a word that begins with what is typed, where no field is."""
+        if self._many or not event.is_printable or not event.character:
+            return
+        event.stop()
+        self._typed_here += event.character.casefold()
+        found = [at for at, name in enumerate(self._shown) if self._begins(name)]
+        if not found:  # begin again
+            self._typed_here = event.character.casefold()
+            found = [at for at, name in enumerate(self._shown) if self._begins(name)]
+        if found:
+            self.query_one(OptionList).highlighted = found[0]
+
+    def _begins(self, name: str) -> bool:
+        words = re.findall(r"[\w-]+", name.casefold())
+        return any(word.startswith(self._typed_here) for word in words)
 
     def action_move(self, step: int) -> None:
         """Select the name above or below."""

@@ -1,7 +1,6 @@
 """Export: a report, the model in other formats, and the script of the same training."""
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +17,7 @@ from workbench.messages import tr
 from workbench.runs.watch import RunView
 from workbench.runs.work_titles import work_title
 from workbench.text import format_seconds, safe_text
-from workbench.ui.base import WorkbenchScreen, in_background, notify_error
+from workbench.ui.base import WorkbenchScreen, notify_error
 from workbench.ui.dialogs import Prompt
 from workbench.ui.widgets.job_part import JobPart
 
@@ -108,16 +107,16 @@ class ExportScreen(WorkbenchScreen, JobPart):
     def action_folder(self) -> None:
         """Ask for the folder of the next exports."""
 
-        def answered(typed: str | None) -> None:
-            if typed and typed.strip():
-                in_background(self, partial(folder_to_write, typed), self._set_folder)
+        def make(typed: str) -> str:
+            return str(folder_to_write(typed) if typed.strip() else self._into)
+
+        def answered(folder: str | None) -> None:
+            if folder is not None:
+                self._into = Path(folder)
+                self.refresh_heading()
 
         question = tr("Export into which folder? It is created if it does not exist.")
-        self.app.push_screen(Prompt(question, str(self._into)), answered)
-
-    def _set_folder(self, folder: Path) -> None:
-        self._into = folder
-        self.refresh_heading()
+        self.app.push_screen(Prompt(question, str(self._into), make), answered)
 
     @on(OptionList.OptionSelected)
     def _enqueue(self, event: OptionList.OptionSelected) -> None:

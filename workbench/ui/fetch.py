@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from workbench.errors import UserError
 from workbench.hosts.feed import find_host
-from workbench.hosts.fetch import KEPT, fetch_run, free_name
+from workbench.hosts.fetch import KEPT, check_free_name, fetch_run, free_name
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.marks import bar
@@ -54,11 +54,18 @@ def ask_to_fetch(screen: WorkbenchScreen, view: RunView) -> None:
             return
         question = tr("There is another run {name} here. A name for the one to fetch:", name=name)
 
-        def typed(into: str | None) -> None:
-            if into and into.strip():
-                start(into.strip(), answer == "c")
+        def check(into: str) -> str:
+            try:
+                check_free_name(workspace, into.strip())
+            except UserError as error:
+                raise UserError(error.message) from None  # the rest names a command's option
+            return into.strip()
 
-        screen.app.push_screen(Prompt(question, own), typed)
+        def typed(into: str | None) -> None:
+            if into is not None:
+                start(into, answer == "c")
+
+        screen.app.push_screen(Prompt(question, own, check), typed)
 
     question = tr(
         "{name} is on {host}. Fetch it, to open it here? With its checkpoints it can be resumed "

@@ -23,7 +23,7 @@ from workbench.messages import tr
 from workbench.runs.results import NextStep
 from workbench.text import cut_cells, format_seconds, pad_cells, safe_text
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen, in_background, notify_error
-from workbench.ui.dialogs import Choose
+from workbench.ui.dialogs import Choose, Confirm
 
 RAIL = {
     "machine": tr("Machine"), "data": tr("Data"), "strategy": tr("Strategy"),
@@ -125,7 +125,7 @@ def _is_shared(key: str, value: object) -> bool:
 
 
 def launch_demo(app: BaseApp) -> None:
-    """Start the demo's two runs on handwritten digits and show the first."""
+    """Ask, then start the demo's two runs on handwritten digits and show the first."""
 
     def work() -> None:
         try:
@@ -135,8 +135,16 @@ def launch_demo(app: BaseApp) -> None:
         else:
             app.call_from_thread(app.open_instead, "train", first.name)
 
-    app.notify(tr("Making the digits; then a dense network trains, and a convnet after it."))
-    app.run_worker(work, thread=True, exclusive=True, group="demo", exit_on_error=False)
+    def answered(yes: bool | None) -> None:
+        if yes:
+            app.notify(tr("Making the digits; a dense network trains, and a convnet after it."))
+            app.run_worker(work, thread=True, exclusive=True, group="demo", exit_on_error=False)
+
+    question = tr(
+        "Train two small networks, one after the other, on the handwritten digits that come with "
+        "the workbench?"
+    )
+    app.push_screen(Confirm(question, tr("Train")), answered)
 
 
 def open_ladder_dialog(

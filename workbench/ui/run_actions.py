@@ -20,7 +20,7 @@ from workbench.runs.trash import NameTaken, TrashedRun, restore
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import WorkbenchScreen, in_background
-from workbench.ui.dialogs import Choose, Confirm, Prompt, show_error
+from workbench.ui.dialogs import Choose, Confirm, Prompt
 
 
 def confirm_and_run(
@@ -113,12 +113,13 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
         places = {"s": "SLURM", "h": tr("Here")}
         screen.app.push_screen(Choose(question, places), place_chosen)
 
+    def check_deadline(answer: str) -> str:
+        deadline_settings(answer, time.time())
+        return answer
+
     def deadline_typed(answer: str | None) -> None:
         if answer is not None:
-            try:
-                resume(deadline_settings(answer, time.time()))
-            except UserError as error:
-                show_error(screen, str(error))
+            resume(deadline_settings(answer, time.time()))
 
     def ended(yes: bool | None) -> None:
         if yes:
@@ -144,7 +145,7 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
         question = tr(
             "The deadline of {view} is over. A new one, {moments}:", view=view.name, moments=MOMENTS
         )
-        screen.app.push_screen(Prompt(question, NEVER), deadline_typed)
+        screen.app.push_screen(Prompt(question, NEVER, check_deadline), deadline_typed)
     elif failure == "memory" and smaller:
         answers = {"h": tr("Half, {smaller}", smaller=smaller), "a": tr("As it is")}
         question = tr(
@@ -157,40 +158,49 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
     elif failure == "diverged" and lower:
         key, rate = lower
         question = tr("{view} has diverged. Resume with which {key}?", view=view.name, key=key)
-        screen.app.push_screen(Prompt(question, f"{rate:g}"), rate_typed)
+
+        def check_rate(answer: str) -> str:
+            run_control.spec_to_resume(view.folder, (f"{key}={answer}",), False)
+            return answer
+
+        screen.app.push_screen(Prompt(question, f"{rate:g}", check_rate), rate_typed)
     else:
         resume()
 
 
-def restore_run(screen: Screen[Any], workspace: Workspace, run: TrashedRun, name: str = "") -> None:
+def restore_run(screen: Screen[Any], workspace: Workspace, run: TrashedRun) -> None:
     """Restore a deleted run; ask for a new name where another run has its name now.
 
     Args:
         screen: in front.
         workspace: of the run.
         run: the deleted run.
-        name: the new name.
     """
 
     def work() -> RunFolder | None:
         try:
-            return restore(workspace, run, name)
+            return restore(workspace, run)
         except NameTaken:
             return None
 
+    def rename(chosen: str) -> str:
+        try:
+            return restore(workspace, run, chosen.strip()).name
+        except NameTaken as error:
+            raise UserError(error.message) from None
+
+    def restored(name: str | None) -> None:
+        if name is not None:
+            screen.notify(tr("{folder_name} is restored.", folder_name=safe_text(name)))
+
     def done(folder: RunFolder | None) -> None:
         if folder:
-            screen.notify(tr("{folder_name} is restored.", folder_name=safe_text(folder.name)))
+            restored(folder.name)
             return
-        taken = name or run.name
         question = tr(
-            "There is another run {taken} now. A new name for the deleted one:", taken=taken
+            "There is another run {taken} now. A new name for the deleted one:", taken=run.name
         )
-        screen.app.push_screen(Prompt(question, f"{taken}-old"), answered)
-
-    def answered(chosen: str | None) -> None:
-        if chosen and chosen.strip():
-            restore_run(screen, workspace, run, chosen.strip())
+        screen.app.push_screen(Prompt(question, f"{run.name}-old", rename), restored)
 
     in_background(screen, work, done)
 

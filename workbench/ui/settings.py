@@ -1,5 +1,8 @@
 """Your settings: each with its value, what it may be and what it does; and a page of all keys."""
 
+from collections.abc import Callable
+from itertools import islice
+from string import ascii_letters
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -13,38 +16,60 @@ from textual.widgets.option_list import Option
 
 from workbench.app.preferences import KEYS, Setting, format_value, list_settings, parse_value
 from workbench.errors import UserError
-from workbench.messages import current_language, tr
-from workbench.settings import settings_path
+from workbench.messages import LANGUAGES, current_language, tr
+from workbench.settings import check_value, settings_path
 from workbench.text import cut_cells, pad_cells, safe_text, wrap_cells
 from workbench.ui.base import BaseApp, WorkbenchScreen
 from workbench.ui.bindings import KeyAction, check_keys, list_actions
 from workbench.ui.dialogs import Confirm, PickName, Prompt, show_error
 
-_NAME_CELLS, _VALUE_CELLS = 21, 11
+_NAME_CELLS, _VALUE_CELLS = 21, 12
+_FREE = 6  # letters without a meaning that are named where a key is asked for
 _BESIDE = 12  # cells of margins, scroll bar and the blanks between columns
 
 
 class KeyDialog(ModalScreen[str | None]):
-    """Gives the next key that is pressed; "" after backspace for the usual one, None after esc."""
+    """Gives the next key that can be taken; "" after backspace for the usual one, None after esc.
 
-    def __init__(self, action: KeyAction, keys: str) -> None:
+    Args:
+        action: whose key it becomes.
+        keys: that it has now, as they are shown.
+        check: returns why a key cannot be taken, "" if it can.
+    """
+
+    CSS = """
+    KeyDialog #error { color: $error; display: none; }
+    """
+
+    def __init__(self, action: KeyAction, keys: str, check: Callable[[str], str]) -> None:
         super().__init__()
         self._action = action
         self._keys = keys
+        self._check = check
 
     def compose(self) -> ComposeResult:
         """Yield the action and what to press."""
+        free = " ".join(islice((one for one in ascii_letters if not self._check(one)), _FREE))
         with Vertical(classes="dialog"):
             yield Static(Text(f"{self._action.title}  ({self._action.id})", style="bold"))
             yield Static(Text(tr("Now {keys}. Press its new key.", keys=self._keys)))
+            yield Static(id="error")
+            if free:
+                yield Static(Text(tr("free letters, such as: {letters}", letters=free), "dim"))
             yield Static(Text(tr("backspace: its usual key   esc: leave it"), style="dim"))
 
     def on_key(self, event: events.Key) -> None:
-        """Take the key."""
+        """Take the key, or say why it cannot be taken and wait for another."""
         event.stop()
         event.prevent_default()
         kept = {"escape": None, "backspace": ""}
-        self.dismiss(kept.get(event.key, event.key))
+        key = kept.get(event.key, event.key)
+        if key and (problem := self._check(key)):
+            line = self.query_one("#error", Static)
+            line.update(Text(f"! {safe_text(problem, 300)}"))
+            line.display = True
+        else:
+            self.dismiss(key)
 
 
 class SettingsList(OptionList):
@@ -101,6 +126,14 @@ class SettingsScreen(WorkbenchScreen):
         place = f"{KEYS}.{name}" if self._shows_keys else name
         command = [(tr("command"), f"workbench settings {place} ")] if name else []
         return [(tr("file"), str(settings_path())), *command]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Explain here, too: all concepts, as this screen has none of its own."""
+        return action == "show_concepts" or super().check_action(action, parameters)
+
+    def action_show_concepts(self) -> None:
+        """List all concepts."""
+        self.workbench.open("concepts")
 
     def action_next_view(self) -> None:
         """Show all keys, or the settings again."""
@@ -172,7 +205,12 @@ class SettingsScreen(WorkbenchScreen):
     def _setting_rows(self) -> list[tuple[str, str, str, bool]]:
         found = self.workbench.settings
         return [
-            (one.key, format_value(value := one.value_in(found)), one.about, value != one.default)
+            (
+                one.key,
+                show_value(one, value := one.value_in(found)),
+                one.about,
+                value != one.default,
+            )
             for one in list_settings()
         ]
 
@@ -205,8 +243,9 @@ class SettingsScreen(WorkbenchScreen):
             where = ", ".join(action.places)
             lines = [action.title, tr("usual key {keys}; on {places}", keys=usual, places=where)]
         elif not self._shows_keys and (one := self._setting()):
-            default = format_value(one.default)
-            allowed = tr("allowed: {allowed}; default: {default}", allowed=one.allowed,
+            default = show_value(one, one.default)
+            choices = ", ".join(show_value(one, value) for value in one.choices)
+            allowed = tr("allowed: {allowed}; default: {default}", allowed=choices or one.allowed,
                          default=default)  # fmt: skip
             lines = [allowed]
             if one.key == "language" and self._waits_for_restart():
@@ -222,9 +261,8 @@ class SettingsScreen(WorkbenchScreen):
             if action := self._action():
                 keys = self.workbench.settings.keys.get(action.id, action.keys)
                 shown = show_keys(self.workbench, keys)
-                self.app.push_screen(
-                    KeyDialog(action, shown), lambda key: self._take_key(action, key)
-                )
+                asks = KeyDialog(action, shown, lambda key: self._problem(action, key))
+                self.app.push_screen(asks, lambda key: self._take_key(action, key))
             return
         one = self._setting()
         if one is None:
@@ -233,18 +271,25 @@ class SettingsScreen(WorkbenchScreen):
         if len(one.choices) == 2:
             self._change(one, next(other for other in one.choices if other != value))
         elif one.choices:
-            by_line = {format_value(choice): choice for choice in one.choices}
+            by_line = {show_value(one, choice): choice for choice in one.choices}
 
             def picked(line: str | None) -> None:
                 if line is not None:
                     self._change(one, by_line[line])
 
-            dialog = PickName(one.about, [*by_line], format_value(value), marked=True)
+            dialog = PickName(one.about, [*by_line], show_value(one, value), marked=True)
             self.app.push_screen(dialog, picked)
         else:
             question = f"{one.key}: {one.about}. {one.allowed}"
             typed = str(value) if value != "" else ""
-            self.app.push_screen(Prompt(question, typed), lambda text: self._typed(one, text))
+
+            def check(text: str) -> str:
+                check_value(one.place, parse_value(one.place, text))
+                return text
+
+            self.app.push_screen(
+                Prompt(question, typed, check), lambda text: self._typed(one, text)
+            )
 
     def action_delete(self) -> None:
         """Give the chosen one its default again."""
@@ -262,19 +307,20 @@ class SettingsScreen(WorkbenchScreen):
         except UserError as error:
             show_error(self, str(error))
 
+    def _problem(self, action: KeyAction, key: str) -> str:
+        """Return why an action cannot have a key, "" if it can."""
+        others = {n: k for n, k in self.workbench.settings.keys.items() if n != action.id}
+        if key == action.keys:
+            return ""
+        good, notes = check_keys({**others, action.id: key})
+        start = f"{KEYS}.{action.id}: "
+        mine = [note.removeprefix(start) for note in notes if note.startswith(start)]
+        return "" if action.id in good else "\n".join(mine)
+
     def _take_key(self, action: KeyAction, key: str | None) -> None:
         if key is None:
             return
-        others = {n: k for n, k in self.workbench.settings.keys.items() if n != action.id}
-        if key and key != action.keys:
-            good, notes = check_keys({**others, action.id: key})
-            if action.id not in good:
-                start = f"{KEYS}.{action.id}: "
-                mine = [note.removeprefix(start) for note in notes if note.startswith(start)]
-                show_error(self, "\n".join(mine))
-                return
         self._save((KEYS, action.id), key if key and key != action.keys else None)
-        self.app.clear_notifications()  # such as why another key could not be taken
         shown = show_keys(self.workbench, self.workbench.settings.keys.get(action.id, action.keys))
         self.notify(tr("{keys} is now the key of “{title}”.", keys=shown, title=action.short))
 
@@ -306,6 +352,14 @@ class SettingsScreen(WorkbenchScreen):
         except UserError as error:
             show_error(self, str(error))
         self._list()
+
+
+def show_value(one: Setting, value: str | bool | int) -> str:
+    """Return a value as people call it; a language has the code that is typed beside its name."""
+    if one.key == "language":
+        name = LANGUAGES.get(str(value), "")
+        return f"{name} ({value})" if name else tr("the system's")
+    return format_value(value)
 
 
 def show_keys(app: BaseApp, keys: str) -> str:

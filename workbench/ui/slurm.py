@@ -37,7 +37,7 @@ def ask_profile(screen: Screen[Any], then: Chosen) -> None:
             example=EXAMPLE,
             default=DEFAULT,
         )
-        screen.app.push_screen(Prompt(question), partial(_typed, screen, then))
+        screen.app.push_screen(Prompt(question, take=_check), partial(_typed, screen, then))
         return
     by_line = {f"{name}  {describe_profile(one)}".rstrip(): name for name, one in profiles.items()}
     likely = next((line for line, name in by_line.items() if name == DEFAULT), None)
@@ -47,6 +47,12 @@ def ask_profile(screen: Screen[Any], then: Chosen) -> None:
             then(by_line[line], profiles[by_line[line]])
 
     screen.app.push_screen(PickName(tr("Submit with which profile?"), [*by_line], likely), picked)
+
+
+def _check(line: str) -> str:
+    """Return a line of settings, unless it raises a UserError."""
+    change_profile(SlurmProfile(), line.split())
+    return line
 
 
 def _typed(screen: Screen[Any], then: Chosen, line: str | None) -> None:

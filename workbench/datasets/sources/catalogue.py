@@ -193,6 +193,13 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
 }
 
 
+def bytes_to_fetch(name: str, workspace: Workspace) -> int:
+    """Return how many bytes a data set's download has; 0 if it is on this disk."""
+    if (workspace.data / name / "source").exists():
+        return 0
+    return CATALOGUE[name].download_size
+
+
 def fetch(
     name: str,
     workspace: Workspace,

@@ -200,11 +200,11 @@ class RunActions(WorkbenchScreen):
     def _ask(self, question: str, value: str, write: Callable[[str], str]) -> None:
         """Ask for a text, write it, and show what was done; the feed shows it in the table."""
 
-        def answered(text: str | None) -> None:
-            if text is not None:
-                in_background(self, lambda: write(text), self.notify)
+        def answered(done: str | None) -> None:
+            if done is not None:
+                self.notify(done)
 
-        self.app.push_screen(Prompt(question, value), answered)
+        self.app.push_screen(Prompt(question, value, write), answered)
 
     def action_stop(self) -> None:
         """Ask for confirmation, then request the worker to stop."""

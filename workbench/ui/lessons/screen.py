@@ -35,6 +35,7 @@ from workbench.render.lessons import (
 )
 from workbench.text import safe_lines, safe_text
 from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.dialogs import Confirm
 from workbench.ui.lessons.dialogs import AskSeeds, AskWeights, PickImages
 from workbench.ui.widgets.job_part import Job, JobPart, format_progress
 
@@ -53,7 +54,7 @@ class LessonList(OptionList):
 class LessonsScreen(WorkbenchScreen, JobPart):
     """Show the lessons at the left, the newest results of the selected one at the right.
 
-    A running lesson ends with the screen.
+    A running lesson ends with the screen, after a question.
     """
 
     PAGED = "#sheet"
@@ -283,6 +284,22 @@ class LessonsScreen(WorkbenchScreen, JobPart):
             self.notify(message, severity="warning")
         elif not (self._inputs and unmet_requirement(lesson, self._inputs)):
             self._start(LessonJob(lesson, self._on, self._seeds or lesson.seeds))
+
+    def action_back(self) -> None:
+        """Return to the screen before; a running job is stopped after a question."""
+
+        def answered(yes: bool | None) -> None:
+            if yes or (yes is not None and self._lesson_job is None):
+                super(LessonsScreen, self).action_back()
+
+        if self._lesson_job is None:
+            super().action_back()
+            return
+        question = tr(
+            "{title} is still running. Stop it, and leave? Its results so far are dropped.",
+            title=self._lesson_job.title,
+        )
+        self.app.push_screen(Confirm(question, tr("Stop")), answered)
 
     def action_stop(self) -> None:
         """Stop the job; its results are dropped."""

@@ -88,6 +88,7 @@ class MachineScreen(WorkbenchScreen):
         Binding("space", "toggle_row", show=False, id="machine.consequences"),
         Binding("pagedown", "page(1)", id="scroll.down", show=False, priority=True),
         Binding("pageup", "page(-1)", id="scroll.up", show=False, priority=True),
+        Binding("end", "scroll_bottom", id="machine.last", show=False, priority=True),
     ]
 
     def __init__(self) -> None:
@@ -236,6 +237,14 @@ class MachineScreen(WorkbenchScreen):
             "measure": idle,
         }
         return super().check_action(action, parameters) if enabled.get(action, True) else None
+
+    def action_scroll_bottom(self) -> None:
+        """Select the last finding, and scroll to the end of the facts."""
+        findings = self.query_one(OptionList)
+        if findings.option_count:
+            findings.action_last()
+        # After the scrolling to the findings that a move of their cursor causes.
+        self.call_after_refresh(self.query_one("#report").scroll_end, animate=False)
 
     def action_copy(self) -> None:
         """Copy the remedy of the chosen finding; show it too, as not every terminal copies."""

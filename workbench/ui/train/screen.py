@@ -268,13 +268,13 @@ class TrainScreen(WorkbenchScreen):
         if view is None:
             return
 
-        def answered(note: str | None) -> None:
-            if note and note.strip():
-                add = partial(add_note, view.folder, note)
-                in_background(self, add, lambda result: self._read_files())
+        def write(note: str) -> str:
+            if note.strip():
+                add_note(view.folder, note)
+            return note
 
         question = tr("A note on {run}: enter saves it, esc cancels", run=view.name)
-        self.app.push_screen(Prompt(question), answered)
+        self.app.push_screen(Prompt(question, take=write), lambda note: self._read_files())
 
     def action_results(self) -> None:
         """Open the results."""

@@ -11,7 +11,6 @@ from textual.widgets import Static
 
 from workbench.app.draft import Draft
 from workbench.app.jobs import JobEvent, report_progress, run_trial_job
-from workbench.errors import UserError
 from workbench.experiment.estimate import reading_seconds
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.int_range import IntRange
@@ -154,25 +153,23 @@ class TrialScreen(WorkbenchScreen, JobPart):
 
     def action_count(self) -> None:
         """Ask for the count."""
+        bounds = self.BOUNDS
 
         def answered(typed: str | None) -> None:
-            if typed is None:
-                return
-            try:
-                self.count = self.BOUNDS.read(typed.strip())
-            except UserError as error:
-                self.notify(safe_text(error.message, 200), severity="error")
-                return
-            self._show_description()
+            if typed is not None:
+                self.count = bounds.read(typed)
+                self._show_description()
 
-        bounds = self.BOUNDS
+        def check(typed: str) -> str:
+            return str(bounds.read(typed.strip()))
+
         question = tr(
             "How many {counted}, from {min:,} to {max:,}?",
             counted=self.COUNTED,
             min=bounds.min,
             max=bounds.max,
         )
-        self.app.push_screen(Prompt(question, str(self.count)), answered)
+        self.app.push_screen(Prompt(question, str(self.count), check), answered)
 
     def action_use(self) -> None:
         """Apply what was chosen, and return to the options."""

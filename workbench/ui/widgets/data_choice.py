@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rich.text import Text, TextType
 from textual import events, on, work
@@ -18,10 +18,12 @@ from textual.widgets import DirectoryTree, Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
-from workbench.datasets.sources.catalogue import CATALOGUE, CatalogueEntry
+from workbench.datasets.sources.catalogue import CATALOGUE, CatalogueEntry, bytes_to_fetch
 from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.text import format_bytes, pad_cells, plural, safe_text
+from workbench.ui.base import BaseApp
+from workbench.ui.dialogs import Confirm
 
 MAX_ENTRIES = 4000  # of a folder that are read; a folder of images may hold a million
 MAX_CHECKED = 100  # folders that are offered, of which it is asked whether they are our own
@@ -219,6 +221,7 @@ class DataChoice(Vertical):
     def __init__(self, utf8: bool = True) -> None:
         super().__init__()
         self._utf8 = utf8
+        self._refused = ""  # the text of the field that the shown error is about
 
     class Chosen(Message):
         """The choice.
@@ -259,13 +262,17 @@ class DataChoice(Vertical):
             value: of the field; "" keeps the typed text.
             fault: the error, "" for none.
         """
-        shown = self.query_one("#fault", Static)
-        shown.update(Text(fault))
-        shown.display = bool(fault)
         field = self.query_one(PathField)
         if value and safe_text(value, 4000) == value:
             field.value = value
+        self._refused = field.value
+        self._show_fault(fault)
         field.focus()
+
+    def _show_fault(self, fault: str) -> None:
+        shown = self.query_one("#fault", Static)
+        shown.update(Text(fault))
+        shown.display = bool(fault)
 
     async def show_tree(self) -> None:
         """Show a tree of the typed folder, else of the current one."""
@@ -294,6 +301,8 @@ class DataChoice(Vertical):
     @on(Input.Changed, "#path")
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
+        if event.value != self._refused:
+            self._show_fault("")
         self._complete(event.value)
 
     @work(thread=True, exclusive=True, group="complete", exit_on_error=False)
@@ -315,14 +324,32 @@ class DataChoice(Vertical):
         event.stop()
         value = event.value.strip()
         if value in CATALOGUE and not Path(value).exists():
-            self.post_message(self.Chosen(None, value))
+            self._choose_set(value)
         elif value:
             self.post_message(self.Chosen(parse_path(value).absolute()))
 
     @on(OptionList.OptionSelected, "#known")
     def _known(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.Chosen(None, str(event.option_id)))
+        self._choose_set(str(event.option_id))
+
+    def _choose_set(self, name: str) -> None:
+        """Take a set of the catalogue; ask before one that has to be downloaded."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.post_message(self.Chosen(None, name))
+
+        size = bytes_to_fetch(name, cast(BaseApp, self.app).workspace)
+        if not size:
+            answered(True)
+            return
+        question = tr(
+            "{title} is not on this machine yet. Download {size}? y fetches it.",
+            title=CATALOGUE[name].title,
+            size=format_bytes(size),
+        )
+        self.app.push_screen(Confirm(question, tr("Fetch")), answered)
 
     @on(DirectoryTree.DirectorySelected)
     @on(DirectoryTree.FileSelected)
