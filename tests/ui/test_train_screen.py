@@ -554,9 +554,74 @@ async def test_values_are_read_off_the_curves(tmp_path: Path) -> None:
         await until(pilot, lambda: expected in title("loss"), expected)
         assert f"val {rows[6]['val_accuracy']:.4f}" in title("accuracy")
         await pilot.press("right", "right", "right")
-        await until(pilot, lambda: "epoch" not in title("loss"), "no cursor past the last")
-        await pilot.press("right")
-        await until(pilot, lambda: "epoch 1: " in title("loss"), "the first again")
+        await until(pilot, lambda: "epoch 9: " in title("loss"), "the last one stays")
+        await pilot.press("home")
+        await until(pilot, lambda: "epoch 1: " in title("loss"), "the first")
+        await pilot.press("left", "end")
+        await until(pilot, lambda: "epoch 9: " in title("loss"), "the last")
+        screen = app.screen
+        await pilot.press("escape")
+        await until(pilot, lambda: title("loss") == "loss", "nothing is read")
+        assert app.screen is screen
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is not screen, "only then the screen is left")
+
+
+async def test_all_values_are_read_in_eighty_columns(workspace: Workspace, run: FakeRun) -> None:
+    """Also with remarks on the style of the curves; the stage is named, there are two."""
+    async with watch(workspace) as (pilot, screen):
+
+        def titles() -> tuple[str, ...]:
+            return tuple(shown(screen, name).split("\n")[0] for name in ("loss", "accuracy"))
+
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        await pilot.press("s", "l", "left")
+        row = curve(1, 16)
+        wanted = (
+            f"loss  s2 e16: train {row['loss']:.4f}, val {row['val_loss']:.4f}",
+            f"acc  s2 e16: train {row['accuracy']:.4f}, val {row['val_accuracy']:.4f}",
+        )
+        await until(pilot, lambda: titles() == wanted, str(wanted))
+        await pilot.press("z")  # one plot has the room for all
+        title = f"loss  log scale  stage 2, epoch 16: train {row['loss']:.4f}"
+        await until(pilot, lambda: titles()[0].startswith(title), title)
+        await pilot.press("z", "z", "home")
+        row = curve(0, 1)
+        wanted = (
+            f"loss  s1 e1: train {row['loss']:.4f}, val {row['val_loss']:.4f}",
+            f"acc  s1 e1: train {row['accuracy']:.4f}, val {row['val_accuracy']:.4f}",
+        )
+        await until(pilot, lambda: titles() == wanted, str(wanted))
+
+
+async def test_all_values_of_one_stage_are_read_in_eighty_columns(workspace: Workspace) -> None:
+    finished(workspace)
+    row = curve(0, 20)
+    async with watch(workspace, "cats-dogs-11") as (pilot, screen):
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        await pilot.press("end")
+        title = f"loss  epoch 20: train {row['loss']:.3f}, val {row['val_loss']:.3f}"
+        await until(pilot, lambda: shown(screen, "loss").split("\n")[0] == title, title)
+        title = f"acc  epoch 20: train {row['accuracy']:.3f}, val {row['val_accuracy']:.3f}"
+        assert shown(screen, "accuracy").split("\n")[0] == title
+
+
+@pytest.mark.parametrize(
+    ("key", "route"), [("e", "export"), ("a", "analyze"), ("R", "review"), ("h", "explain")]
+)
+async def test_the_keys_of_the_results_open_the_same_from_the_curves(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, key: str, route: str
+) -> None:
+    finished(workspace)
+    flowers(workspace)
+    opened: list[str] = []
+    monkeypatch.setattr(
+        WorkbenchApp, "open", lambda app, route, *arguments, then=None: opened.append(route)
+    )
+    for name, expected in (("flowers-1", []), ("cats-dogs-11", [route])):  # it was stopped
+        async with watch(workspace, name) as (pilot, _):
+            await pilot.press(key)
+            await until(pilot, lambda: opened == expected)  # noqa: B023 - at once
 
 
 def test_a_column_of_a_plot_is_the_epoch_drawn_in_it() -> None:

@@ -164,5 +164,5 @@ def describe_next(view: RunView) -> str:
         step = suggest_next(view.spec, view.history, results)
     except UserError:
         step = None
-    opened = tr("enter shows the results, e there exports")
+    opened = tr("enter shows its curves and enter again the results; e there exports")
     return f"{step.text}\n{opened}" if step else opened
