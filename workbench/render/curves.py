@@ -12,7 +12,7 @@ from workbench.messages import tr
 from workbench.render.canvas import Series, Values
 from workbench.render.plot import PlotOptions
 from workbench.render.runs import planned_epochs
-from workbench.runs.events import CrossValidated
+from workbench.runs.events import CrossValidated, EpochFinished
 from workbench.runs.fields import whole
 from workbench.runs.history import History, monitored_scores
 from workbench.runs.watch import RunView
@@ -87,6 +87,8 @@ def epochs_shown(view: RunView) -> tuple[int, int]:
     planned = 0
     for index, epochs in enumerate(plan):
         stage = history.stages.get(index)
+        # 0, where a solved head begins, comes before the epochs of the plan.
+        epochs += any(row.stage == index and row.epoch == 0 for row in history.epochs)
         planned += counts[index] if stage and stage.end else max(epochs, counts[index])
     planned = max(planned, done)
     return min(planned, max(MIN_AXIS, AXIS_STRETCH * done)), planned
@@ -218,7 +220,7 @@ def _whole_axis(view: RunView, style: PlotStyle, other: RunView | None) -> PlotO
     before += before < len(history.epochs) and history.epochs[before].epoch == 0
     end = str(max(shown - before, 1))
     if shown < planned:
-        end = tr("{shown} of {count}", shown=end, count=planned - before)
+        end = tr("epoch {shown} of {count}", shown=end, count=planned - before)
     return PlotOptions(
         epochs=shown,
         borders=borders or ((1, tr("epoch 1")),),
@@ -293,7 +295,7 @@ def same_data(one: RunView, other: RunView) -> bool:
 
 
 def run_series(views: Views, metric: Metric, colors: Sequence[str]) -> tuple[Series, ...]:
-    """Return the validation curve of each run that has one; epochs count over all stages."""
+    """Return the validation curve of each run that has one; trained epochs count over all."""
     series = [
         Series(name, _values(view, metric), color, marker=MARKERS[at % len(MARKERS)])
         for at, ((name, view), color) in enumerate(zip(views.items(), colors, strict=True))
@@ -303,7 +305,7 @@ def run_series(views: Views, metric: Metric, colors: Sequence[str]) -> tuple[Ser
 
 def curve_options(views: Views, utf8: bool) -> PlotOptions:
     """Return an axis that is long enough for all."""
-    epochs = max((len(view.history.epochs) for view in views.values() if view), default=1)
+    epochs = max((len(_compared(view)) for view in views.values()), default=1)
     return PlotOptions(
         epochs=max(epochs, 1),
         borders=((1, tr("epoch 1")),),
@@ -365,5 +367,10 @@ def _entry(name: str, view: RunView | None, first: RunView | None, sign: str, co
 
 
 def _values(view: RunView | None, metric: Metric) -> Values:
-    rows = view.history.epochs if view else ()
+    rows = _compared(view)
     return tuple(row.val_accuracy if metric == "accuracy" else row.val_loss for row in rows)
+
+
+def _compared(view: RunView | None) -> Sequence[EpochFinished]:
+    """Return the epochs of a run, as many as its heading counts; of a solved one what it has."""
+    return (view.history.trained or view.history.epochs) if view else ()

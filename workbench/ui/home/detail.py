@@ -47,6 +47,7 @@ class RunDetail(Vertical):
     """
 
     _view: RunView | None = None
+    _utf8 = True
     _drawn: tuple[object, ...] = ()  # size, characters and colours of what is shown of it
 
     def compose(self) -> ComposeResult:
@@ -54,13 +55,17 @@ class RunDetail(Vertical):
         yield Static(id="curve")
         yield Static(id="facts")
 
+    def on_resize(self) -> None:
+        """Draw in the room that there is now."""
+        self.show(self._view, self._utf8)
+
     def show(self, view: RunView | None, utf8: bool) -> None:
         """Show a run, drawn again only if it changed; nothing without one."""
         width, height = self.content_size
         drawn = (width, height, utf8, self.app.theme)
         if view is self._view and drawn == self._drawn:
             return
-        self._view, self._drawn = view, drawn
+        self._view, self._utf8, self._drawn = view, utf8, drawn
         colors = self.app.theme_variables
         curve, facts = Text(), Text()
         if view is not None and width > 0:
@@ -74,7 +79,7 @@ class RunDetail(Vertical):
 def draw_curve(
     view: RunView, width: int, rows: int, utf8: bool, color: Callable[[str, str], str]
 ) -> Text:
-    """Return training and validation accuracy over the epochs, of a solved run nothing."""
+    """Return training and validation accuracy over the epochs; nothing without room for them."""
     if not view.history.epochs:
         return Text()
     train, validation = color("primary", ""), color("warning", "")
@@ -83,6 +88,8 @@ def draw_curve(
     title = Text(tr("accuracy"), style="bold")
     series = plot_series(view, "accuracy", style, colors)
     drawn = plot(series, width, rows, plot_options(view, style))
+    if not drawn.plain.strip():
+        return Text()
     return Text.assemble(title, "\n", drawn, "\n")
 
 
@@ -98,6 +105,9 @@ def describe(view: RunView, width: int, utf8: bool) -> Text:
     lines = [Text(safe_text(view.name), style="bold"), describe_run(view), Text()]
     for label, keys in KEYS.items():
         values = [text for key in keys if (text := _value(view, key))]
+        if label == "data" and values:  # the source has what the size of the images leaves
+            rest = sum(cell_width(text) + 2 for text in values[1:])
+            values[0] = cut_start(values[0], max(width - LABEL - rest, 10))
         if values:
             lines.append(line(LABELS[label], ", ".join(values)))
     if layers := describe_layers(view, max(width - LABEL, 10), utf8):
@@ -124,7 +134,17 @@ def _value(view: RunView, key: str) -> str:
         return tr("trains {blocks}", blocks=safe_text(", ".join(map(str, value)), 60))
     if name in NUMBERS:
         return f"{NUMBERS[name]} {safe_text(value, 12)}"
-    return safe_text(value, 60)
+    return safe_text(value)
+
+
+def cut_start(path: str, width: int) -> str:
+    """Return the end of a path, from a folder on if one begins there: "…/digits/source"."""
+    if cell_width(path) <= width:
+        return path
+    while path and cell_width(path) > width - 1:
+        path = path[1:]
+    _, folder, rest = path.partition("/")
+    return f"…{folder}{rest}" if rest else f"…{path}"
 
 
 def describe_layers(view: RunView, width: int, utf8: bool) -> Text | None:
