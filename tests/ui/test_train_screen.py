@@ -463,12 +463,24 @@ async def test_a_resumed_run_has_its_new_plan(workspace: Workspace) -> None:
 
     async with watch(workspace) as (pilot, screen):
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
-        assert shown(screen, "loss").endswith(" 16 of 40")
+        assert shown(screen, "loss").endswith(" 16 of 40 epochs")
         run.die()
         run.folder.spec_path.write_text(FINE_TUNING.format(head=10, epochs=3000))
         run.live()
         run.emit("resumed", stage=0, epoch=8, step=0)
-        await until(pilot, lambda: shown(screen, "loss").endswith(" 14 of 3010"))
+        await until(pilot, lambda: shown(screen, "loss").endswith(" 14 of 3010 epochs"))
+    run.die()
+
+
+async def test_the_start_of_a_solved_head_is_no_epoch_of_the_plan(workspace: Workspace) -> None:
+    run = FakeRun(workspace, "one", CONVNET.format(epochs=20))
+    run.live()
+    run.stage(0, "train all", 20)
+    run.emit("epoch_finished", stage=0, epoch=0, best=True, **curve(0, 1))
+    run.epochs(0, 8)
+    async with watch(workspace, "one") as (pilot, screen):
+        await until(pilot, lambda: shown(screen, "loss").endswith(" 17 of 20 epochs"), "the axis")
+        assert "epoch 9/20" in shown(screen, "heading")
     run.die()
 
 

@@ -220,7 +220,7 @@ def _whole_axis(view: RunView, style: PlotStyle, other: RunView | None) -> PlotO
     before += before < len(history.epochs) and history.epochs[before].epoch == 0
     end = str(max(shown - before, 1))
     if shown < planned:
-        end = tr("epoch {shown} of {count}", shown=end, count=planned - before)
+        end = tr("{shown} of {count} epochs", shown=end, count=planned - before)
     return PlotOptions(
         epochs=shown,
         borders=borders or ((1, tr("epoch 1")),),

@@ -190,7 +190,7 @@ class History:
 
     @property
     def trained(self) -> list[EpochFinished]:
-        """The finished epochs; neither a stage that is solved has any, nor is 0, its result, one."""
+        """The finished epochs; a stage that is solved has none, nor is 0, its result, one."""
         return [row for row in self.epochs if row.epoch > 0 and not self._is_solved(row.stage)]
 
     @property
