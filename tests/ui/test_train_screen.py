@@ -438,7 +438,14 @@ async def test_time_left_is_that_of_the_epochs_left(workspace: Workspace, run: F
 
 @pytest.mark.parametrize(
     ("epochs", "end"),
-    [(1, "10 of 60"), (5, "10 of 60"), (6, "12 of 60"), (29, "58 of 60"), (30, "60"), (31, "60")],
+    [
+        (1, "10 of 60 epochs"),
+        (5, "10 of 60 epochs"),
+        (6, "12 of 60 epochs"),
+        (29, "58 of 60 epochs"),
+        (30, "60"),
+        (31, "60"),
+    ],
 )
 async def test_an_axis_that_ends_before_the_plan_says_so(
     workspace: Workspace, epochs: int, end: str

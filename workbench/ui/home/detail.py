@@ -56,8 +56,8 @@ class RunDetail(Vertical):
         yield Static(id="facts")
 
     def on_resize(self) -> None:
-        """Draw in the room that there is now."""
-        self.show(self._view, self._utf8)
+        """Draw in the room that there is now, once it is laid out: the curve gets its rows then."""
+        self.call_after_refresh(lambda: self.show(self._view, self._utf8))
 
     def show(self, view: RunView | None, utf8: bool) -> None:
         """Show a run, drawn again only if it changed; nothing without one."""
