@@ -72,7 +72,10 @@ class RunDetail(Vertical):
             rows = min(max(int(height * PLOT_SHARE), MIN_PLOT), MAX_PLOT)
             curve = draw_curve(view, width, rows, utf8, colors.get)
             facts = describe(view, width, utf8)
-        self.query_one("#curve", Static).update(curve)
+        above = self.query_one("#curve", Static)
+        above.display = bool(curve.plain)
+        above.styles.height = curve.plain.count("\n") + 1  # the automatic one stays that of before
+        above.update(curve)
         self.query_one("#facts", Static).update(facts)
 
 
