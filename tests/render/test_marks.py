@@ -30,7 +30,8 @@ def test_every_state_has_a_symbol_and_a_colour() -> None:
         ([0.1, 0.1], "▅▅"),
         ([0.0, 0.5, 1.0], "▁▅█"),
         ([None, 0.0, None, 1.0], "▁█"),
-        ([9.0, 0.0, 0.5, 1.0], "▁▅█"),  # only the last three fit
+        ([0.0, 0.2, 0.4, 0.5, 0.7, 0.8, 1.0], "▁▅█"),  # the first, one of the middle, the last
+        ([1.0, 0.0, 0.5, 0.5], "█▅▅"),  # the scale is that of all
         ([0.98, 0.99], "▄▅"),  # a range of less than a tenth is widened
         ([0.8, 0.9], "▁█"),
         ([0.8, 0.885], "▂▇"),
@@ -39,6 +40,17 @@ def test_every_state_has_a_symbol_and_a_colour() -> None:
 )
 def test_sparkline(values: list[float | None], expected: str) -> None:
     assert sparkline(values, 3) == expected
+
+
+def test_a_sparkline_is_the_whole_curve_in_every_width() -> None:
+    rising = [epoch / 20 for epoch in range(21)]
+    assert sparkline(rising, 0) == ""
+    assert sparkline(rising, 1) == "█"
+    assert sparkline(rising, 8) == "▁▂▃▄▅▆▇█"
+    for width in (2, 7, 11, 40):
+        drawn = sparkline(rising, width)
+        assert (len(drawn), drawn[0], drawn[-1]) == (min(width, 21), "▁", "█")
+    assert sparkline([0.0, 0.5], 2, beside=[None, 1.0]) == "▁▅"  # on the scale of both
 
 
 @pytest.mark.parametrize(

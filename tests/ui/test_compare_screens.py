@@ -1,6 +1,7 @@
 """Runs side by side, the grid they are drawn in, and their curves in one plot."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.render.compare import comparison_grid, format_comparison
 from workbench.render.curves import curve_options, legend, run_series
+from workbench.render.layers import describe_stage
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.history import History, fold
 from workbench.runs.watch import RunView
@@ -268,6 +270,29 @@ def test_each_run_has_a_curve_of_its_own_color() -> None:
     assert first.marker != second.marker
     assert curve_options(views, utf8=True).epochs == 3
     assert curve_options({"gone": None}, utf8=True).epochs == 1
+
+
+def test_the_curves_have_as_many_epochs_as_a_run_has_trained() -> None:
+    """A head that is solved has none, and its result is no epoch of the next stage."""
+    solved = [
+        event("stage_started", stage=0, kind="solve", epochs=1),
+        event("epoch_finished", stage=0, epoch=1, val_accuracy=0.4),
+    ]
+    more = [
+        event("stage_started", stage=1, epochs=2),
+        *(
+            event("epoch_finished", stage=1, epoch=epoch, val_accuracy=accuracy)
+            for epoch, accuracy in enumerate((0.5, 0.6, 0.7))
+        ),
+    ]
+    both = replace(a_view(), history=fold([*solved, *more]))
+    (series,) = run_series({"both": both}, "accuracy", ["#ffffff"])
+    assert series.values == (0.6, 0.7)
+    assert curve_options({"both": both}, utf8=True).end_name == "2"
+    stage = both.history.stages[1]
+    assert describe_stage(stage, both.history).endswith("up to 2 epochs (2 done)")
+    alone = {"head": replace(a_view(), history=fold(solved))}
+    assert run_series(alone, "accuracy", ["#ffffff"])[0].values == (0.4,)
 
 
 def test_curves_of_other_data_are_marked() -> None:

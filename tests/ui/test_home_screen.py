@@ -221,6 +221,8 @@ async def test_another_metric_is_shown_and_kept(tmp_path: Path) -> None:
         assert labels == ["state", "run", "strategy", "F1", "curve", "when"]
         await sort(app, pilot, "down")
         await until(pilot, lambda: names(app) == ["rare", "often", "old"], "best first")
+        order = "3 runs, best macro F1 first, tested runs before others"
+        await until(pilot, lambda: text(app, "#heading").endswith(order), order)
         app.draft_writer.flush()
     assert read_table_settings(Workspace(tmp_path)) == TableSettings("macro_f1", "metric")
     async with driven(tmp_path) as (app, pilot):

@@ -438,7 +438,14 @@ async def test_time_left_is_that_of_the_epochs_left(workspace: Workspace, run: F
 
 @pytest.mark.parametrize(
     ("epochs", "end"),
-    [(1, "10 of 60"), (5, "10 of 60"), (6, "12 of 60"), (29, "58 of 60"), (30, "60"), (31, "60")],
+    [
+        (1, "10 of 60 epochs"),
+        (5, "10 of 60 epochs"),
+        (6, "12 of 60 epochs"),
+        (29, "58 of 60 epochs"),
+        (30, "60"),
+        (31, "60"),
+    ],
 )
 async def test_an_axis_that_ends_before_the_plan_says_so(
     workspace: Workspace, epochs: int, end: str
@@ -463,12 +470,24 @@ async def test_a_resumed_run_has_its_new_plan(workspace: Workspace) -> None:
 
     async with watch(workspace) as (pilot, screen):
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
-        assert shown(screen, "loss").endswith(" 16 of 40")
+        assert shown(screen, "loss").endswith(" 16 of 40 epochs")
         run.die()
         run.folder.spec_path.write_text(FINE_TUNING.format(head=10, epochs=3000))
         run.live()
         run.emit("resumed", stage=0, epoch=8, step=0)
-        await until(pilot, lambda: shown(screen, "loss").endswith(" 14 of 3010"))
+        await until(pilot, lambda: shown(screen, "loss").endswith(" 14 of 3010 epochs"))
+    run.die()
+
+
+async def test_the_start_of_a_solved_head_is_no_epoch_of_the_plan(workspace: Workspace) -> None:
+    run = FakeRun(workspace, "one", CONVNET.format(epochs=20))
+    run.live()
+    run.stage(0, "train all", 20)
+    run.emit("epoch_finished", stage=0, epoch=0, best=True, **curve(0, 1))
+    run.epochs(0, 8)
+    async with watch(workspace, "one") as (pilot, screen):
+        await until(pilot, lambda: shown(screen, "loss").endswith(" 17 of 20 epochs"), "the axis")
+        assert "epoch 9/20" in shown(screen, "heading")
     run.die()
 
 
@@ -554,9 +573,69 @@ async def test_values_are_read_off_the_curves(tmp_path: Path) -> None:
         await until(pilot, lambda: expected in title("loss"), expected)
         assert f"val {rows[6]['val_accuracy']:.4f}" in title("accuracy")
         await pilot.press("right", "right", "right")
-        await until(pilot, lambda: "epoch" not in title("loss"), "no cursor past the last")
-        await pilot.press("right")
-        await until(pilot, lambda: "epoch 1: " in title("loss"), "the first again")
+        await until(pilot, lambda: "epoch 9: " in title("loss"), "the last one stays")
+        await pilot.press("home")
+        await until(pilot, lambda: "epoch 1: " in title("loss"), "the first")
+        await pilot.press("left", "end")
+        await until(pilot, lambda: "epoch 9: " in title("loss"), "the last")
+        screen = app.screen
+        await pilot.press("escape")
+        await until(pilot, lambda: title("loss") == "loss", "nothing is read")
+        assert app.screen is screen
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is not screen, "only then the screen is left")
+
+
+async def test_all_values_are_read_in_eighty_columns(workspace: Workspace, run: FakeRun) -> None:
+    """Also with remarks on the style of the curves; the stage is named, there are two."""
+    async with watch(workspace) as (pilot, screen):
+
+        def titles() -> tuple[str, ...]:
+            return tuple(shown(screen, name).split("\n")[0] for name in ("loss", "accuracy"))
+
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        await pilot.press("s", "l", "left")
+        row = curve(1, 16)
+        wanted = (
+            f"loss  s2 e16: train {row['loss']:.4f}, val {row['val_loss']:.4f}",
+            f"acc  s2 e16: train {row['accuracy']:.4f}, val {row['val_accuracy']:.4f}",
+        )
+        await until(pilot, lambda: titles() == wanted, str(wanted))
+        await pilot.press("z")  # one plot has the room for all
+        title = f"loss  log scale  stage 2, epoch 16: train {row['loss']:.4f}"
+        await until(pilot, lambda: titles()[0].startswith(title), title)
+        await pilot.press("z", "z", "home")
+        row = curve(0, 1)
+        wanted = (
+            f"loss  s1 e1: train {row['loss']:.4f}, val {row['val_loss']:.4f}",
+            f"acc  s1 e1: train {row['accuracy']:.4f}, val {row['val_accuracy']:.4f}",
+        )
+        await until(pilot, lambda: titles() == wanted, str(wanted))
+
+
+async def test_all_values_of_one_stage_are_read_in_eighty_columns(workspace: Workspace) -> None:
+    finished(workspace)
+    row = curve(0, 20)
+    async with watch(workspace, "cats-dogs-11") as (pilot, screen):
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        await pilot.press("end")
+        title = f"loss  epoch 20: train {row['loss']:.3f}, val {row['val_loss']:.3f}"
+        await until(pilot, lambda: shown(screen, "loss").split("\n")[0] == title, title)
+        title = f"acc  epoch 20: train {row['accuracy']:.3f}, val {row['val_accuracy']:.3f}"
+        assert shown(screen, "accuracy").split("\n")[0] == title
+
+
+async def test_the_keys_of_the_results_open_the_same_from_the_curves(workspace: Workspace) -> None:
+    """Of a finished run alone."""
+    finished(workspace)
+    flowers(workspace)
+    routes = ["export", "analyze", "review", "explain"]
+    for name, expected in (("flowers-1", []), ("cats-dogs-11", routes)):  # the first was stopped
+        async with watch(workspace, name) as (pilot, screen):
+            opened: list[str] = []
+            screen.workbench.open = lambda route, *of, then=None: opened.append(route)  # type: ignore[method-assign] # noqa: B023
+            await pilot.press("e", "a", "R", "h")
+            assert opened == expected
 
 
 def test_a_column_of_a_plot_is_the_epoch_drawn_in_it() -> None:
@@ -649,7 +728,7 @@ async def test_a_part_of_the_epochs_is_drawn(workspace: Workspace, run: FakeRun)
         assert axis(screen)[:2] == ["epoch", "11"]
         await pilot.press(*["left"] * 8)
         assert axis(screen)[:2] == ["epoch", "9"]
-        assert "epoch 9: " in shown(screen, "loss")
+        assert "s2 e9: " in shown(screen, "loss")
         await pilot.press("minus", "minus")
         assert axis(screen) == ["best", "12", "30"]
         await pilot.press("equals_sign", "0")

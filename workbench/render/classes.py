@@ -17,6 +17,7 @@ from workbench.messages import tr
 from workbench.render.canvas import Series, Values
 from workbench.render.curves import MARKERS
 from workbench.render.marks import levels
+from workbench.render.runs import epoch_name
 from workbench.runs.events import EpochFinished
 from workbench.runs.history import History
 from workbench.text import cell_width, cut_cells, pad_cells, safe_text
@@ -143,7 +144,7 @@ def _columns(epochs: ClassEpochs, wide: bool) -> list[tuple[str, int]]:
         columns.append((tr("best {epoch}", epoch=rows[epochs.best].epoch), epochs.best))
     columns.append((tr("last"), recorded[-1]))
     if epochs.cursor is not None:
-        columns.append((_epoch_name(rows[epochs.cursor]), epochs.cursor))
+        columns.append((_epoch_name(epochs, epochs.cursor), epochs.cursor))
     return columns
 
 
@@ -170,7 +171,7 @@ def _pair_lines(epochs: ClassEpochs, width: int, worse: str, better: str) -> lis
         return [title.append("  " + tr("none"), style="dim")]
     title.append("  " + tr("change since the first epoch"), style="dim")
     title.truncate(width)
-    newest = _epoch_name(epochs.rows[now]) if epochs.cursor is not None else tr("last")
+    newest = _epoch_name(epochs, now) if epochs.cursor is not None else tr("last")
     titles = (tr("first"), tr("before"), newest, tr("change"))
     heads = [pad_cells(head, COUNT, "r") for head in titles]
     room = max(width - sum(cell_width(head) + 1 for head in heads), MIN_PAIR)
@@ -206,8 +207,9 @@ def _pair_name(pair: PairChange, labels: Sequence[str], width: int) -> str:
     return tr("{label} as {predicted}", label=one, predicted=other)
 
 
-def _epoch_name(row: EpochFinished) -> str:
-    return tr("epoch {epoch}", epoch=row.epoch)
+def _epoch_name(epochs: ClassEpochs, at: int) -> str:
+    """Return the head of an epoch's column: "epoch 17", of several stages "s2 e17"."""
+    return epoch_name(epochs.rows, at, short=epochs.rows[0].stage != epochs.rows[-1].stage)
 
 
 def _share(value: float | None) -> str:

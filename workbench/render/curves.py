@@ -223,7 +223,7 @@ def _whole_axis(view: RunView, style: PlotStyle, other: RunView | None) -> PlotO
     before += before < len(rows) and rows[before].epoch == 0
     end = str(max(shown - before, 1))
     if shown < planned:
-        end = tr("{shown} of {count}", shown=end, count=planned - before)
+        end = tr("{shown} of {count} epochs", shown=end, count=planned - before)
     first = tr("epoch {epoch}", epoch=rows[0].epoch if rows else 1)
     return PlotOptions(
         epochs=shown,
@@ -299,10 +299,9 @@ def same_data(one: RunView, other: RunView) -> bool:
 
 
 def run_series(views: Views, metric: Metric, colors: Sequence[str]) -> tuple[Series, ...]:
-    """Return the validation curve of each run that has one; epochs count over all stages."""
-    first = _first_epoch(views)
+    """Return the validation curve of each run that has one; trained epochs count over all."""
     series = [
-        Series(name, _values(view, metric, first), color, marker=MARKERS[at % len(MARKERS)])
+        Series(name, _values(view, metric), color, marker=MARKERS[at % len(MARKERS)])
         for at, ((name, view), color) in enumerate(zip(views.items(), colors, strict=True))
     ]
     return tuple(one for one in series if one.newest is not None)
@@ -310,12 +309,11 @@ def run_series(views: Views, metric: Metric, colors: Sequence[str]) -> tuple[Ser
 
 def curve_options(views: Views, utf8: bool) -> PlotOptions:
     """Return an axis that is long enough for all."""
-    first = _first_epoch(views)
-    epochs = max((len(_rows(view, first)) for view in views.values()), default=1)
+    epochs = max((len(_compared(view)) for view in views.values()), default=1)
     return PlotOptions(
         epochs=max(epochs, 1),
-        borders=((1, tr("epoch {epoch}", epoch=first)),),
-        end_name=str(max(epochs, 1) - 1 + first),
+        borders=((1, tr("epoch 1")),),
+        end_name=str(max(epochs, 1)),
         utf8=utf8,
         empty=tr("no validation yet"),
     )
@@ -372,18 +370,11 @@ def _entry(name: str, view: RunView | None, first: RunView | None, sign: str, co
     return text
 
 
-def _first_epoch(views: Views) -> int:
-    """Return 0 if a run begins with an epoch 0, a head that was solved, else 1."""
-    rows = [view.history.curve[0] for view in views.values() if view and view.history.curve]
-    return min((row.epoch for row in rows), default=1)
+def _values(view: RunView | None, metric: Metric) -> Values:
+    rows = _compared(view)
+    return tuple(row.val_accuracy if metric == "accuracy" else row.val_loss for row in rows)
 
 
-def _rows(view: RunView | None, first: int) -> list[EpochFinished | None]:
-    """Return the epochs of a run, None for an epoch 0 that only others have."""
-    rows = view.history.curve if view else ()
-    return [*([None] if rows and rows[0].epoch > first else []), *rows]
-
-
-def _values(view: RunView | None, metric: Metric, first: int) -> Values:
-    name = f"{VALIDATION}{metric}"
-    return tuple(getattr(row, name, None) for row in _rows(view, first))
+def _compared(view: RunView | None) -> Sequence[EpochFinished]:
+    """Return the epochs of a run, as many as its heading counts; of a solved one what it has."""
+    return (view.history.trained or view.history.epochs) if view else ()

@@ -128,7 +128,7 @@ def describe_stage(stage: StageRow, history: History) -> str:
         words += tr(
             ", {optimizer} at {rate:g}", optimizer=safe_text(stage.started.optimizer, 12), rate=rate
         )
-    done = sum(row.stage == stage.index for row in history.epochs)
+    done = sum(row.stage == stage.index for row in history.trained)
     return words + (" " + tr("({count} done)", count=done) if done else "")
 
 

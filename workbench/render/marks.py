@@ -35,15 +35,33 @@ def state_symbol(state: str, utf8: bool = True) -> str:
     return (SIGNS if utf8 else ASCII_SIGNS).get(state, "?")
 
 
-def sparkline(values: Sequence[float | None], width: int, utf8: bool = True) -> str:
-    """Return the last accuracies as levels over their range; "" for none.
+def sparkline(
+    values: Sequence[float | None],
+    width: int,
+    utf8: bool = True,
+    beside: Sequence[float | None] = (),
+) -> str:
+    """Return accuracies as levels over the range of all of them; "" for none.
 
-    A range below `MIN_SPAN` is widened around its middle: a hundredth is no collapse.
+    Where there are more than cells, evenly spaced ones are shown, always the first and the last:
+    in every width it is the same curve. A range below `MIN_SPAN` is widened around its middle: a
+    hundredth is no collapse.
+
+    Args:
+        values: of the epochs.
+        width: cells.
+        utf8: False for ASCII.
+        beside: others on the same scale, which a plot of the run draws too.
     """
-    known = [value for value in values if value is not None][-width:]
-    if not known:
+    known = [value for value in values if value is not None]
+    if not known or width < 1:
         return ""
-    return levels(known, min(known), max(known), utf8)
+    scale = [*known, *(value for value in beside if value is not None)]
+    last, steps = len(known) - 1, min(width, len(known)) - 1
+    shown = (
+        [known[round(last * step / steps)] for step in range(steps + 1)] if steps else known[-1:]
+    )
+    return levels(shown, min(scale), max(scale), utf8)
 
 
 def levels(values: Sequence[float | None], low: float, high: float, utf8: bool = True) -> str:

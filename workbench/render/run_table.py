@@ -125,11 +125,12 @@ def _state_cell(view: RunView, utf8: bool, theme: Mapping[str, str]) -> Text:
 
 
 def _curve_cell(view: RunView, width: int, utf8: bool, metric: str) -> Text:
-    measured = [
-        row.val_accuracy if metric == ACCURACY else row.scores.get(metric)
-        for row in view.history.curve
-    ]
-    return Text(sparkline(measured, width, utf8))
+    """Return the validation curve; of the accuracy on the scale of the plot beside the table."""
+    rows = view.history.curve
+    if metric != ACCURACY:
+        return Text(sparkline([row.scores.get(metric) for row in rows], width, utf8))
+    trained = [row.accuracy for row in rows]
+    return Text(sparkline([row.val_accuracy for row in rows], width, utf8, trained))
 
 
 def _text_cell(text: str, width: int) -> Text:

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -130,6 +131,22 @@ def format_position(view: RunView) -> str:
         else ""
     )
     return first + tr("epoch {epoch}/{count}", epoch=epoch, count=stage.epochs)
+
+
+def epoch_name(rows: Sequence[EpochFinished], at: int, short: bool = False) -> str:
+    """Return an epoch by its number, and that of its stage where epochs of several are finished.
+
+    Args:
+        rows: the finished epochs.
+        at: place of the epoch in `rows`.
+        short: "s2 e17" instead of "stage 2, epoch 17".
+    """
+    epoch, stage = rows[at].epoch, rows[at].stage + 1
+    if rows[0].stage == rows[-1].stage:
+        return tr("e{epoch}", epoch=epoch) if short else tr("epoch {epoch}", epoch=epoch)
+    if short:
+        return tr("s{stage} e{epoch}", stage=stage, epoch=epoch)
+    return tr("stage {stage}, epoch {epoch}", stage=stage, epoch=epoch)
 
 
 def newest_stage(history: History) -> StageRow | None:

@@ -189,9 +189,14 @@ class History:
         return self.cross_validated.get(max(self.stages, default=-1))
 
     @property
+    def trained(self) -> list[EpochFinished]:
+        """The finished epochs; a stage that is solved has none, nor is 0, its result, one."""
+        return [row for row in self.epochs if row.epoch > 0 and not self.is_solved(row.stage)]
+
+    @property
     def epochs_trained(self) -> int:
-        """Finished epochs; neither a stage that is solved has any, nor is 0, its result, one."""
-        return sum(row.epoch > 0 and not self.is_solved(row.stage) for row in self.epochs)
+        """How many epochs are finished."""
+        return len(self.trained)
 
     @property
     def epochs_planned(self) -> int | None:

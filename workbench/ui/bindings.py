@@ -25,7 +25,7 @@ ANY: frozenset[str] = frozenset()
 # what has the focus. A new binding takes a key of this table, or a new line of it.
 MEANINGS: Mapping[str, tuple[str, Set[str]]] = {
     "enter": (tr("open or continue"), ANY),
-    "escape": (tr("back"), {"back", "detach"}),
+    "escape": (tr("back"), {"back", "detach", "end_reading"}),
     "q": (tr("quit or detach"), {"quit", "detach", "back"}),
     "question_mark": (tr("explain"), {"show_concepts", "back"}),  # back from the explanation
     "slash": (tr("filter"), {"filter"}),
@@ -49,8 +49,8 @@ MEANINGS: Mapping[str, tuple[str, Set[str]]] = {
         key: (tr("move"), {"press", "choose", "move", "step", "field", "open", "close", "cursor"})
         for key in ("j", "k", "g", "G", "up", "down", "left", "right")
     },
-    "home": (tr("the first"), {"scroll_top"}),
-    "end": (tr("the last"), {"scroll_bottom"}),
+    "home": (tr("the first"), {"scroll_top", "read_at"}),
+    "end": (tr("the last"), {"scroll_bottom", "read_at"}),
     "pagedown": (tr("scroll"), {"page"}),
     "pageup": (tr("scroll"), {"page"}),
     # One screen or a few

@@ -47,6 +47,7 @@ class RunDetail(Vertical):
     """
 
     _view: RunView | None = None
+    _utf8 = True
     _drawn: tuple[object, ...] = ()  # size, characters and colours of what is shown of it
 
     def compose(self) -> ComposeResult:
@@ -54,27 +55,34 @@ class RunDetail(Vertical):
         yield Static(id="curve")
         yield Static(id="facts")
 
+    def on_resize(self) -> None:
+        """Draw in the room that there is now, once it is laid out: the curve gets its rows then."""
+        self.call_after_refresh(lambda: self.show(self._view, self._utf8))
+
     def show(self, view: RunView | None, utf8: bool) -> None:
         """Show a run, drawn again only if it changed; nothing without one."""
         width, height = self.content_size
         drawn = (width, height, utf8, self.app.theme)
         if view is self._view and drawn == self._drawn:
             return
-        self._view, self._drawn = view, drawn
+        self._view, self._utf8, self._drawn = view, utf8, drawn
         colors = self.app.theme_variables
         curve, facts = Text(), Text()
         if view is not None and width > 0:
             rows = min(max(int(height * PLOT_SHARE), MIN_PLOT), MAX_PLOT)
             curve = draw_curve(view, width, rows, utf8, colors.get)
             facts = describe(view, width, utf8)
-        self.query_one("#curve", Static).update(curve)
+        above = self.query_one("#curve", Static)
+        above.display = bool(curve.plain)
+        above.styles.height = curve.plain.count("\n") + 1  # the automatic one stays that of before
+        above.update(curve)
         self.query_one("#facts", Static).update(facts)
 
 
 def draw_curve(
     view: RunView, width: int, rows: int, utf8: bool, color: Callable[[str, str], str]
 ) -> Text:
-    """Return training and validation accuracy over the epochs, of a solved run nothing."""
+    """Return training and validation accuracy over the epochs; nothing without room for them."""
     if not view.history.epochs:
         return Text()
     train, validation = color("primary", ""), color("warning", "")
@@ -83,6 +91,8 @@ def draw_curve(
     title = Text(tr("accuracy"), style="bold")
     series = plot_series(view, "accuracy", style, colors)
     drawn = plot(series, width, rows, plot_options(view, style))
+    if not drawn.plain.strip():
+        return Text()
     return Text.assemble(title, "\n", drawn, "\n")
 
 
@@ -98,6 +108,9 @@ def describe(view: RunView, width: int, utf8: bool) -> Text:
     lines = [Text(safe_text(view.name), style="bold"), describe_run(view), Text()]
     for label, keys in KEYS.items():
         values = [text for key in keys if (text := _value(view, key))]
+        if label == "data" and values:  # the source has what the size of the images leaves
+            rest = sum(cell_width(text) + 2 for text in values[1:])
+            values[0] = cut_start(values[0], max(width - LABEL - rest, 10))
         if values:
             lines.append(line(LABELS[label], ", ".join(values)))
     if layers := describe_layers(view, max(width - LABEL, 10), utf8):
@@ -124,7 +137,17 @@ def _value(view: RunView, key: str) -> str:
         return tr("trains {blocks}", blocks=safe_text(", ".join(map(str, value)), 60))
     if name in NUMBERS:
         return f"{NUMBERS[name]} {safe_text(value, 12)}"
-    return safe_text(value, 60)
+    return safe_text(value)
+
+
+def cut_start(path: str, width: int) -> str:
+    """Return the end of a path, from a folder on if one begins there: "…/digits/source"."""
+    if cell_width(path) <= width:
+        return path
+    while path and cell_width(path) > width - 1:
+        path = path[1:]
+    _, folder, rest = path.partition("/")
+    return f"…{folder}{rest}" if rest else f"…{path}"
 
 
 def describe_layers(view: RunView, width: int, utf8: bool) -> Text | None:
@@ -164,5 +187,5 @@ def describe_next(view: RunView) -> str:
         step = suggest_next(view.spec, view.history, results)
     except UserError:
         step = None
-    opened = tr("enter shows the results, e there exports")
+    opened = tr("enter shows its curves and enter again the results; e there exports")
     return f"{step.text}\n{opened}" if step else opened

@@ -95,7 +95,8 @@ class HomeScreen(RunActions):
         """Return what the runs are sorted by, "" for the newest first."""
         settings = self._settings
         if settings.sort == METRIC and not settings.reverse:
-            return tr(", best {metric} first", metric=METRICS[settings.metric])
+            metric = METRICS[settings.metric]
+            return tr(", best {metric} first, tested runs before others", metric=metric)
         if settings.sort == STARTED:
             return tr(", oldest first") if settings.reverse else ""
         titles = {**SORTS, METRIC: METRICS[settings.metric]}
@@ -275,7 +276,9 @@ class HomeScreen(RunActions):
 
     def action_sort(self) -> None:
         """Ask what to sort by; the same once more turns the order round."""
-        titles = {**SORTS, METRIC: tr("best {metric} first", metric=METRICS[self._settings.metric])}
+        metric = METRICS[self._settings.metric]
+        best = tr("best {metric} first, tested runs before others", metric=metric)
+        titles = {**SORTS, METRIC: best}
 
         def answered(title: str | None) -> None:
             for name in [one for one, text in titles.items() if text == title]:

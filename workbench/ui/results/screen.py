@@ -18,7 +18,7 @@ from workbench.render.layers import hanging_indent, labelled_line
 from workbench.runs.results import NextStep, Results, read_results, suggest_next
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
-from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.base import in_background
 from workbench.ui.guide import next_experiment
 from workbench.ui.results.predictions import PredictionsView
 from workbench.ui.results.views import (
@@ -32,13 +32,14 @@ from workbench.ui.results.views import (
     view_titles,
 )
 from workbench.ui.run_actions import ask_to_label
+from workbench.ui.run_views import RunViews
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
 MORE = tr("a: calibration, learning curve; M: map; L: label; e: export")
 GAP = 4  # cells between the matrix and the labels beside it
 
 
-class ResultsScreen(WorkbenchScreen):
+class ResultsScreen(RunViews):
     """Show the metrics, and one view: confusions, labels, errors or predictions.
 
     Args:
@@ -83,7 +84,6 @@ class ResultsScreen(WorkbenchScreen):
     def __init__(self, run: str) -> None:
         super().__init__()
         self.run = run
-        self._view: RunView | None = None
         self._results: Results | None = None
         self._suggestion: NextStep | None = None
         self._shown = "matrix"
@@ -239,28 +239,6 @@ class ResultsScreen(WorkbenchScreen):
         if action in ("next_view", "analyze", "review", "map", "label"):
             return self._results is not None
         return action != "next" or bool(self._suggestion and self._suggestion.preset)
-
-    def action_layers(self) -> None:
-        """Open the layers of the run."""
-        self.workbench.open("layers", self.run)
-
-    def action_export(self) -> None:
-        """Open the export of report, model and script."""
-        if self._view is not None:
-            self.workbench.open("export", self._view)
-
-    def action_analyze(self) -> None:
-        """Open calibration and thresholds."""
-        if self._view is not None:
-            self.workbench.open("analyze", self._view)
-
-    def action_explain(self) -> None:
-        """Open Grad-CAM, activations and filters."""
-        self.workbench.open("explain", self.run)
-
-    def action_review(self) -> None:
-        """Open the review of images that may have wrong labels."""
-        self.workbench.open("review", self.run)
 
     def action_map(self) -> None:
         """Open the map of all images."""

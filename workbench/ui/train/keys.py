@@ -12,9 +12,14 @@ TRAIN_KEYS: list[BindingType] = [
     Binding("enter", "results", tr("Results"), id="results"),
     Binding("q", "detach", tr("Detach"), id="detach", tooltip=tr("the run keeps running")),
     Binding("q", "back", tr("Back"), id="train.back"),
+    Binding("escape", "end_reading", tr("End the reading"), show=False, id="train.unread"),
     Binding("escape", "detach", tr("Detach"), show=False, id="train.escape"),
     Binding("escape", "back", tr("Back"), show=False, id="train.close"),
     Binding("l", "layers", tr("Layers"), id="layers"),
+    Binding("e", "export", tr("Export"), show=False, id="export"),
+    Binding("R", "review", tr("Review"), key_display="R", show=False, id="review"),
+    Binding("a", "analyze", tr("Analyze"), show=False, id="analyze"),
+    Binding("h", "explain", tr("Grad-CAM"), show=False, id="explain"),
     Binding("c", "overlay", tr("Compare"), id="overlay", tooltip=tr("another run's curves behind")),
     Binding("s", "settings", tr("Settings"), id="settings", tooltip=tr("smoothing, log scale")),
     Binding(
@@ -39,9 +44,11 @@ TRAIN_KEYS: list[BindingType] = [
         key_display="←→",
         id="train.before",
         priority=True,  # before the text that would scroll itself
-        tooltip=tr("values off the curves: → from the first epoch, ← from the last"),
+        tooltip=tr("values off the curves: → from the first epoch, ← from the last; esc ends it"),
     ),
     Binding("right", "cursor(1)", show=False, id="train.after", priority=True),
+    Binding("home", "read_at(1)", show=False, id="train.first", priority=True),
+    Binding("end", "read_at(-1)", show=False, id="train.last", priority=True),
     Binding(
         "plus,equals_sign",
         "window(1)",

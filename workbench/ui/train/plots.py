@@ -18,6 +18,7 @@ from workbench.messages import tr
 from workbench.render.canvas import Series
 from workbench.render.classes import ClassEpochs, class_epochs, class_series, format_classes
 from workbench.render.curves import (
+    OVERLAY,
     CurveColors,
     Metric,
     PlotStyle,
@@ -27,7 +28,8 @@ from workbench.render.curves import (
     probe_series,
 )
 from workbench.render.epoch_window import EpochWindow
-from workbench.runs.events import CrossValidated
+from workbench.render.runs import epoch_name
+from workbench.runs.events import CrossValidated, EpochFinished
 from workbench.runs.watch import RunView
 from workbench.ui.base import WIDE_COLUMNS
 from workbench.ui.widgets.lines import LinePlot, TextLine, series_colors
@@ -37,6 +39,7 @@ View = Literal["curves", "noise", "classes"]
 VIEWS: tuple[View, ...] = ("curves", "noise", "classes")
 METRICS: tuple[Metric, ...] = ("loss", "accuracy")
 METRIC_TITLES = {"loss": tr("loss"), "accuracy": tr("accuracy")}
+SHORT_METRICS = {"loss": tr("loss"), "accuracy": tr("acc")}
 ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("loss",), ("accuracy",))
 ROOMY_COLUMNS = 160  # from here on there is room for two curves and the classes in a row
 CLASSES_CELLS, CLASSES_CELLS_ROOMY = 52, 66  # beside curves
@@ -81,7 +84,7 @@ class CurvePlots(Horizontal):
         self._view = (self._view + 1) % len(VIEWS)
 
     def move_cursor(self, step: int, epochs: int) -> None:
-        """Move the cursor to the epoch before or after; past the last one it goes.
+        """Move the cursor to the epoch before or after, if there is one.
 
         Args:
             step: -1 or 1.
@@ -91,13 +94,22 @@ class CurvePlots(Horizontal):
             first, last = self._window.span(epochs) or (1, epochs)
             self._cursor = (last if step < 0 else first) or None
             return
-        moved = max(self._cursor + step, 1)
-        self._cursor = moved if moved <= epochs else None
-        self._window = self._window.with_cursor(self._cursor, epochs)
+        self.place_cursor(max(self._cursor + step, 1), epochs)
 
     def place_cursor(self, epoch: int, epochs: int) -> None:
         """Put the cursor on an epoch, or the nearest one that is finished."""
         self._cursor = min(epoch, epochs) or None
+        self._window = self._window.with_cursor(self._cursor, epochs)
+
+    @property
+    def reading(self) -> bool:
+        """Whether the values of an epoch are read off."""
+        return self._cursor is not None
+
+    def end_reading(self) -> None:
+        """Remove the cursor; a part of the epochs that is drawn has the newest ones again."""
+        self._cursor = None
+        self._window = replace(self._window, first=None)
 
     def change_window(self, step: int, epochs: int) -> None:
         """Show half as many epochs for a step of 1, twice as many for -1, all for 0."""
@@ -139,6 +151,8 @@ class CurvePlots(Horizontal):
             other: a run whose validation curves are drawn behind them.
         """
         history, columns = view.history, self.app.size.width
+        if self._cursor is not None:  # of a run that was resumed at an earlier epoch
+            self._cursor = min(self._cursor, len(history.curve)) or None
         window = self._window.span(len(history.curve))
         classes = self._class_epochs(view, window)
         kind: View = "curves" if history.probe else self.view
@@ -179,15 +193,15 @@ class CurvePlots(Horizontal):
         window = self._window.span(len(view.history.curve))
         options = replace(plot_options(view, style, other, window), cursor=self._cursor)
         series = plot_series(view, metric, style, colors, other, band)
-        title = self._title(metric, None)
+        title, shorter = self._title(metric, None), list[Text]()
         if self._cursor is not None:
-            title.append_text(read_off(series, view, self._cursor))
+            title, *shorter = read_off(title, metric, series, view.history.curve, self._cursor)
         elif band:
             known = any(one.low for one in series)
             of_steps = tr("10th to 90th percentile of its steps")
             note = of_steps if known else tr("the spread of its steps was not recorded")
             title.append(f"  {note}", style="dim")
-        plot.show(title, series, options)
+        plot.show(title, series, options, shorter)
 
     def _show_class_plot(self, name: str, view: RunView, classes: ClassEpochs, shown: bool) -> None:
         plot = self.query_one(f"#{name}", LinePlot)
@@ -246,19 +260,52 @@ class CurvePlots(Horizontal):
         )
 
 
-def read_off(series: Sequence[Series], view: RunView, cursor: int) -> Text:
-    """Return the measured values of an epoch: "  epoch 7: train 0.412, val 0.388"."""
-    rows = view.history.curve
-    epoch = rows[cursor - 1].epoch if cursor <= len(rows) else cursor
+def read_off(
+    title: Text,
+    metric: Metric,
+    series: Sequence[Series],
+    rows: Sequence[EpochFinished],
+    cursor: int,
+) -> tuple[Text, ...]:
+    """Return titles with the measured values of an epoch, the longest first.
+
+    "loss  smoothed 0.90  stage 2, epoch 7: train 0.4120, val 0.3880"; the shortest ones have no
+    remark on the style of the curves, and nothing but the run's own values.
+
+    Args:
+        title: of the plot, with its remarks.
+        metric: of the plot.
+        series: its curves.
+        rows: the finished epochs.
+        cursor: number of the epoch, counted over all stages.
+    """
+    own = [one for one in series if one.name != OVERLAY]
+    long, short = (epoch_name(rows, cursor - 1, short) for short in (False, True))
+    full, brief = Text(METRIC_TITLES[metric], "bold"), Text(SHORT_METRICS[metric], "bold")
+    return tuple(
+        Text.assemble(name, f"  {epoch}: {_values(given, cursor, digits)}")
+        for name, epoch, given, digits in (
+            (title, long, series, 4),
+            (full, long, series, 4),
+            (full, long, own, 4),
+            (brief, long, own, 4),
+            (brief, long, own, 3),
+            (brief, short, own, 4),
+            (brief, short, own, 3),
+        )
+    )
+
+
+def _values(series: Sequence[Series], cursor: int, digits: int) -> str:
+    """Return what was measured in an epoch: "train 0.4120, val 0.3880"."""
     values = []
     for one in series:
         measured = one.raw or one.values
         value = measured[cursor - 1] if cursor <= len(measured) else None
         if value is not None:
-            values.append(f"{one.name} {value:.4f}")
+            values.append(f"{one.name} {value:.{digits}f}")
         edges = (one.low, one.high)
         low, high = (edge[cursor - 1] if cursor <= len(edge) else None for edge in edges)
         if low is not None and high is not None:
             values.append(tr("steps {low:.4f} to {high:.4f}", low=low, high=high))
-    text = tr("epoch {epoch}: {values}", epoch=epoch, values=", ".join(values) or "-")
-    return Text(f"  {text}")
+    return ", ".join(values) or "-"

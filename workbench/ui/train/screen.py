@@ -18,10 +18,11 @@ from workbench.render.marks import STATE_COLORS
 from workbench.runs.annotations import add_note
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
-from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background
+from workbench.ui.base import WIDE_COLUMNS, in_background
 from workbench.ui.dialogs import Choose, Prompt
 from workbench.ui.pick_run import PickRun
 from workbench.ui.run_actions import resume_run, stop_run
+from workbench.ui.run_views import RunViews
 from workbench.ui.train import text as train_text
 from workbench.ui.train.keys import TRAIN_KEYS
 from workbench.ui.train.panes import format_gone, format_panel
@@ -35,10 +36,11 @@ LOG_CELLS = 74  # beside the coach; as in the style sheet
 LOG_LINES, LOG_LINES_WIDE = 3, 11  # its header included
 LOG_SHARE = 0.28  # of the rows, for the log and the coach beside it
 DETACHED_SECONDS = 3.0  # that the notice stays over the screen below
+READING = ("cursor", "read_at", "end_reading")  # of values off the curves
 FILES_SECONDS = 5.0  # between two polls of files that change without an event
 
 
-class TrainScreen(WorkbenchScreen):
+class TrainScreen(RunViews):
     """Watches one run, which continues when the screen is closed.
 
     Args:
@@ -59,7 +61,6 @@ class TrainScreen(WorkbenchScreen):
     def __init__(self, run: str) -> None:
         super().__init__()
         self.run = run
-        self._view: RunView | None = None
         self._files = RunFiles()
         self._seen = False
         self._other = ""
@@ -230,9 +231,12 @@ class TrainScreen(WorkbenchScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer the keys that do something now."""
         view = self._view
-        if action in ("next_view", "window") and view is not None and view.history.probe:
+        probe = view.history.probe if view else None
+        if probe and action in ("next_view", "window", *READING):
             return False  # it has no epochs
-        if action in ("style", "settings", "overlay", "cursor", "next_view", "window"):
+        if action == "end_reading":
+            return any(plots.reading for plots in self.query(CurvePlots))
+        if action in ("style", "settings", "overlay", "next_view", "window", *READING):
             return view is not None and bool(view.history.epochs)
         if action in ("stop", "detach"):
             return view is not None and view.running
@@ -240,7 +244,7 @@ class TrainScreen(WorkbenchScreen):
             return view is None or not view.running
         if action == "resume":
             return view is not None and view.summary.state.resumable
-        if action == "results":
+        if action in ("results", "export", "analyze", "explain", "review"):
             return view is not None and view.summary.state.phase == "finished"
         if action in ("layers", "note"):
             return view is not None
@@ -280,10 +284,6 @@ class TrainScreen(WorkbenchScreen):
         """Open the results."""
         self.workbench.open("results", self.run)
 
-    def action_layers(self) -> None:
-        """Open the layers."""
-        self.workbench.open("layers", self.run)
-
     def action_style(self, change: Change) -> None:
         """Draw the curves in another style."""
         self.query_one(CurvePlots).change(change)
@@ -294,6 +294,18 @@ class TrainScreen(WorkbenchScreen):
         if self._view is not None:
             self.query_one(CurvePlots).move_cursor(step, len(self._view.history.curve))
             self._draw()
+
+    def action_read_at(self, epoch: int) -> None:
+        """Read the values of the first epoch for 1, of the last for -1."""
+        if self._view is not None:
+            epochs = len(self._view.history.curve)
+            self.query_one(CurvePlots).place_cursor(epoch if epoch > 0 else epochs, epochs)
+            self._draw()
+
+    def action_end_reading(self) -> None:
+        """Read no epoch any more."""
+        self.query_one(CurvePlots).end_reading()
+        self._draw()
 
     def action_window(self, step: int) -> None:
         """Draw fewer epochs, more of them, or all."""

@@ -80,11 +80,17 @@ class LinePlot(Widget):
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
         super().__init__(id=id)
-        self._shown: tuple[Text, tuple[Series, ...], PlotOptions] | None = None
+        self._shown: tuple[tuple[Text, ...], tuple[Series, ...], PlotOptions] | None = None
 
-    def show(self, title: Text, series: Sequence[Series], options: PlotOptions) -> None:
-        """Replace title and curves."""
-        new = (title, tuple(series), options)
+    def show(
+        self,
+        title: Text,
+        series: Sequence[Series],
+        options: PlotOptions,
+        shorter: Sequence[Text] = (),
+    ) -> None:
+        """Replace title and curves; the first of the `shorter` titles that fits stands in."""
+        new = ((title, *shorter), tuple(series), options)
         if new != self._shown:
             self._shown = new
             self.refresh()
@@ -109,8 +115,9 @@ class LinePlot(Widget):
         """Return title, canvas and axis."""
         if self._shown is None or self.size.height < MIN_ROWS:
             return Text("")
-        title, series, options = self._shown
-        text = title.copy()
+        titles, series, options = self._shown
+        fitting = (title for title in titles if title.cell_len <= self.size.width)
+        text = next(fitting, titles[-1]).copy()
         text.truncate(self.size.width)
         text.append("\n")
         return text.append_text(plot(series, self.size.width, self.size.height - 1, options))
