@@ -266,7 +266,10 @@ def probe_series(probe: CrossValidated, metric: Metric, colors: CurveColors) -> 
         )
         for sign in (-1, 1)
     ]
-    bounds = [Series("", bound, colors.validation_raw, marker="-") for bound in noise]
+    bounds = [
+        Series(name, bound, colors.validation_raw, marker="-")
+        for name, bound in zip((tr("low"), tr("high")), noise, strict=True)
+    ]
     accuracy = Series(
         tr("val"), values, colors.validation, last=_of_chosen(probe, values), marker="o"
     )
