@@ -218,7 +218,7 @@ def _output(plain: bool) -> Iterator[EventOutput]:
 
     with Progress(
         BarColumn(bar_width=12),
-        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn(tr("{number} %", number="{task.percentage:>3.0f}")),
         TextColumn("{task.description}", markup=False),
         console=Console(highlight=False),
         transient=True,

@@ -227,7 +227,7 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
             "trains   {trainable:,} of {parameters:,} parameters ({share})",
             trainable=cost.trainable,
             parameters=cost.parameters,
-            share=percent(share),
+            share=percent(share, 1 if 0 < share < 0.01 else 0),
         ),
     ]
     if cost.prefix_shape:

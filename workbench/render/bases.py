@@ -11,7 +11,7 @@ from workbench.experiment.base_choice import explain_base, suggest_larger_base
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
-from workbench.text import cell_width, format_bytes, pad_cells
+from workbench.text import cell_width, format_bytes, pad_cells, percent
 
 HEADERS = (
     tr("base"),
@@ -38,7 +38,7 @@ def base_cells(base: BaseInfo) -> tuple[str, ...]:
         f"{table.parameters / 1e6:.1f} M",
         format_operations(base),
         format_bytes(file_bytes(base.name)),
-        f"{base.top1:.1f} %",
+        percent(base.top1 / 100, 1),
     )
 
 

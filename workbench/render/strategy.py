@@ -24,10 +24,21 @@ from workbench.render.bases import base_choices, describe_base
 from workbench.render.canvas import Series
 from workbench.render.plot import PlotOptions
 from workbench.runs.results import reference_images
-from workbench.text import cut_cells, format_bytes, format_seconds, pad_cells, plural, safe_text
+from workbench.text import (
+    cell_width,
+    cut_cells,
+    format_bytes,
+    format_seconds,
+    pad_cells,
+    plural,
+    safe_text,
+)
 
 UNKNOWN_TIME = tr("not measured yet: press m on home")
-_LABEL = 6  # cells
+# Cells of the labels at the left, the longest of which has a blank behind it.
+_LABEL = 1 + max(
+    map(cell_width, (tr("until"), tr("book"), tr("stage"), tr("base"), tr("needs"), tr("time")))
+)
 # Tables that people change most come first.
 ORDER = ("base", "model", "probe", "training", "augmentation", "data", "evaluation", "name")
 CURVE_COLOR = "#5fafd7"  # of the losses over the learning rate
