@@ -49,9 +49,9 @@ class KeyDialog(ModalScreen[str | None]):
 
 # Screens by the names of their modules.
 _PLACES = {
-    "app": tr("all screens"), "base": tr("all screens"), "analyze": tr("analysis"),
-    "augmentation": tr("augmentation"), "compare": tr("comparison"), "concepts": tr("concepts"),
-    "data": tr("data"), "explain": tr("explanation"), "export": tr("export"),
+    "app": tr("all screens"), "base": tr("all screens"), "analyze": tr("analyze"),
+    "augmentation": tr("augmentation"), "compare": tr("compare"), "concepts": tr("concepts"),
+    "data": tr("data"), "explain": tr("explain"), "export": tr("export"),
     "feature_map": tr("map of the images"), "guide": tr("steps"), "home": tr("home"),
     "label": tr("labelling"),
     "ladder": tr("ladder"), "layers": tr("layers"), "lessons": tr("lessons"),

@@ -199,12 +199,15 @@ def _log_columns(history: History) -> dict[str, int]:
     for name in monitored_scores(history)[:1]:
         widths = {"loss": 7, "val loss": 11, "val acc": 9, SHORT_TITLES[name]: 8}
     widths |= {"rate": 10, "time": 12}
-    for title in tuple(widths):  # a wide title takes its room from the columns with most of it
+    spare = 4  # cells that a terminal of 80 has beside the columns
+    for title in tuple(widths):  # a wide title takes these, then those of the widest columns
         missing = cell_width(LOG_TITLES.get(title, title)) + 2 - widths[title]
         if missing > 0:
             widths[title] += missing
-            widths["rate"] -= min(missing, 2)
-            widths["time"] -= max(missing - 2, 0)
+            taken = max(missing - spare, 0)
+            spare = max(spare - missing, 0)
+            widths["rate"] -= min(taken, 2)
+            widths["time"] -= max(taken - 2, 0)
     return widths
 
 
@@ -352,7 +355,7 @@ def gpu_line(machine: MachineSample, chosen: ChosenGpu | None, width: int, utf8:
 def _share(name: str, used: float | None, bars: bool, utf8: bool) -> Text:
     if used is None:
         return Text(f"{name} -")
-    return _gauge(name, used / 100, f"{percent(used / 100):>5}", bars, utf8)
+    return _gauge(name, used / 100, percent(used / 100).rjust(len(percent(1))), bars, utf8)
 
 
 def _memory(used: float | None, total: float | None, bars: bool, utf8: bool) -> Text:
