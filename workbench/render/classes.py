@@ -172,7 +172,7 @@ def _pair_lines(epochs: ClassEpochs, width: int, worse: str, better: str) -> lis
     title.truncate(width)
     newest = _epoch_name(epochs.rows[now]) if epochs.cursor is not None else tr("last")
     titles = (tr("first"), tr("before"), newest, tr("change"))
-    heads = [pad_cells(head, COUNT, "r") for head in titles]
+    heads = [pad_cells(head, COUNT - 1, "r") for head in titles]
     room = max(width - sum(cell_width(head) + 2 for head in heads), MIN_PAIR)
     names = [_pair_name(one, epochs.labels, room) for one in changes[:MAX_PAIRS]]
     name = max(map(cell_width, names))
@@ -185,7 +185,7 @@ def _pair_lines(epochs: ClassEpochs, width: int, worse: str, better: str) -> lis
         shown.append("-" if change is None else f"{change:+d}" if change else "0")
         styles = ("", "", "", "" if not change else worse if change > 0 else better)
         for value, head, style in zip(shown, heads, styles, strict=True):
-            line.append(" " + pad_cells(value, cell_width(head), "r"), style=style)
+            line.append("  " + pad_cells(value, cell_width(head), "r"), style=style)
         lines.append(line)
     return [*lines, *_more(len(changes) - MAX_PAIRS)]
 
