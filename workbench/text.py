@@ -191,8 +191,8 @@ def format_age(seconds: float) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """Return a share of 1 as "75 %"."""
-    return f"{100 * share:.{digits}f} %"
+    """Return a share of 1 as "75 %", in Korean "75%"."""
+    return tr("{number} %", number=f"{100 * share:.{digits}f}")
 
 
 def format_moved(share: float | None, digits: int = 3) -> str:

@@ -28,7 +28,8 @@ _WORDS = {
     "height_shift": tr("height shift"), "shear": tr("shear"), "zoom": tr("zoom"),
     "horizontal_flip": tr("horizontal flip"), "vertical_flip": tr("vertical flip"),
     "brightness": tr("brightness"), "contrast": tr("contrast"),
-    "random_crop": tr("random crop"), "mixup": tr("mixup"), "cutmix": tr("cutmix"),
+    "random_crop": tr("random crop"), "fill": tr("fill"), "mixup": tr("mixup"),
+    "cutmix": tr("cutmix"),
     # Of the operating system.
     "No such file or directory": tr("No such file or directory"),
     "Permission denied": tr("Permission denied"),

@@ -23,13 +23,13 @@ def test_the_report_follows_the_language(workspace: Workspace, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     found = Page(page.read_text("utf-8"))
     assert found.elements[0] == ("html", {"lang": "ko"})
-    titles = ("결과", "곡선", "층", "혼동", "최악의 오류", "데이터", "기록", "머신과 버전", "명세")
+    titles = ("결과", "곡선", "층", "혼동", "가장 큰 오류", "데이터", "기록", "머신과 버전", "명세")
     assert [word in found.text for word in titles] == [True] * len(titles)
     for words in (
         "pets에서 convnet: 끝남",
         "테스트 정확도",
         "0.1000~0.9000",
-        "dog로 예측, 확률 75 %",
+        "dog로 예측, 확률 75%",
     ):
         assert words in found.text, words
 

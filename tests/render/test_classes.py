@@ -46,8 +46,8 @@ def test_the_epoch_of_the_cursor_is_compared_in_a_narrow_pane_in_ascii() -> None
     lines = text.plain.split("\n")
     assert max(map(len, lines)) <= 50
     assert lines[1:3] == [
-        "               first    last epoch 3  0.50 to 1.00",
-        "dog            0.800   0.600   0.900  ^ #.",
+        "               first    last  epoch 3",
+        "dog            0.800   0.600    0.900  ^ #.",
     ]
     assert lines[8].split() == ["cat", "as", "dog", "4", "4", "1", "-3"]
 

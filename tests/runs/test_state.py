@@ -384,3 +384,9 @@ def test_damaged_folder_is_summarized(run: RunFolder) -> None:
     summary = summarize(run)
     assert summary.state == RunState("interrupted", False, "cannot be read: Is a directory")
     assert (summary.name, summary.strategy, summary.data) == ("birds", "?", "?")
+
+
+def test_data_whose_folder_kept_no_letter_of_its_name_has_its_own(workspace: Workspace) -> None:
+    run = create_run(workspace, '[data]\nsource = "/photos/꽃사진"\n', None, "꽃사진")
+    LogWriter(run.events_path).write("data_ready", name="data")
+    assert (run.name, summarize(run).data) == ("run-1", "꽃사진")

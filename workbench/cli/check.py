@@ -18,6 +18,7 @@ from workbench.text import (
     format_gib,
     format_seconds,
     pad_cells,
+    percent,
     safe_text,
     table,
     wrap_cells,
@@ -144,7 +145,7 @@ def _finding_tree(finding: "Finding") -> dict[str, Any]:
 
 def _hanging(first: str, text: str) -> list[str]:
     return wrap_cells(
-        text, WIDTH, initial_indent=first, subsequent_indent=" " * len(first),
+        text, WIDTH, initial_indent=first, subsequent_indent=" " * cell_width(first),
         break_on_hyphens=False,
     )  # fmt: skip
 
@@ -192,7 +193,7 @@ def gauge_text(sample: "Gauges") -> str:
     if "cpu" in host:
         used, total = host["memory_used"], host["memory_total"]
         lines += [
-            f"cpu     {_bar(host['cpu'] / 100)} {host['cpu']:3.0f} %",
+            f"cpu     {_bar(host['cpu'] / 100)} {percent(host['cpu'] / 100):>5}",
             tr(
                 "memory  {used} {used_2:.1f} of {total}",
                 used=_bar(used / total),

@@ -133,11 +133,13 @@ def list_command(workspace: Workspace, as_json: bool) -> None:
 @in_workspace
 def show(workspace: Workspace, name: str) -> None:
     """Show a data set: its source, its packs and their runs, the result of the scan."""
+    from workbench.datasets.sources.source import kind_title
     from workbench.datasets.store import describe
 
     summary, audit = describe(workspace, name)
+    kind = kind_title(summary.kind) if summary.kind else tr("fetched")
     uses = [use for use in pack_uses(workspace) if use.dataset == name]
-    echo(f"{summary.name}: {safe_text(summary.source, 1000)} ({summary.kind or tr('fetched')})")
+    echo(f"{summary.name}: {safe_text(summary.source, 1000)} ({kind})")
     for pack, size in summary.packs.items():
         runs = [use.run for use in uses if use.pack == pack]
         used = tr("used by {runs}", runs=", ".join(runs)) if runs else tr("used by no run")

@@ -111,10 +111,12 @@ def _print(made: "ExportedModel") -> None:
     rows = [(one.format.title, one.format.file, f"{one.difference:.2g}") for one in made.tried]
     echo(table((tr("format"), tr("file"), tr("differs by")), rows, "llr"))
     one = made.tried[0]
-    kind = tr("of the run's images") if one.own else tr("random images (the run's are gone)")
-    kind = f"{one.images} {kind}"
+    if one.own:
+        images = tr("{count} of the run's images", count=one.images)
+    else:
+        images = tr("{count} random images (the run's are gone)", count=one.images)
     worst = max(each.difference for each in made.tried)
-    echo(tr("Loaded again in fresh processes and tried on {images}.", images=kind))
+    echo(tr("Loaded again in fresh processes and tried on {images}.", images=images))
     echo(describe_difference(worst))
     if made.mirrored:
         echo(tr("It averages the probabilities of each image and its mirror image by itself."))

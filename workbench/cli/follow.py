@@ -90,6 +90,7 @@ def launch_run(
     """
     from workbench.app.draft import data_stem
     from workbench.app.run_control import start_run
+    from workbench.runs.folder import can_name
 
     stem = stem or data_stem(workspace, Path(spec.data.source))
     doubts: list[str] = []
@@ -101,6 +102,15 @@ def launch_run(
                 progress=progress, warn=doubts.append, queue_hint=" " + tr("(--queue waits)"),
             )  # fmt: skip
             note_running(workspace, folder)
+            if spec.name is None and not can_name(stem):
+                notes.append(
+                    tr(
+                        "A name can have none of the letters of {stem}: the run is called {name}. "
+                        "--name chooses another.",
+                        stem=safe_text(stem, 40),
+                        name=folder.name,
+                    )
+                )
             return folder
     finally:  # below the bar, also after an error
         for doubt in doubts:
@@ -218,7 +228,7 @@ def _output(plain: bool) -> Iterator[EventOutput]:
 
     with Progress(
         BarColumn(bar_width=12),
-        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn(tr("{number} %", number="{task.percentage:>3.0f}")),
         TextColumn("{task.description}", markup=False),
         console=Console(highlight=False),
         transient=True,

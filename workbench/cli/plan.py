@@ -227,7 +227,7 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
             "trains   {trainable:,} of {parameters:,} parameters ({share})",
             trainable=cost.trainable,
             parameters=cost.parameters,
-            share=percent(share),
+            share=percent(share, 0 if share >= 0.01 or not share else 1 if share >= 0.001 else 2),
         ),
     ]
     if cost.prefix_shape:

@@ -13,7 +13,7 @@ from workbench.datasets.duplicates import NearPairs
 from workbench.datasets.findings import AuditFinding, find_problems
 from workbench.datasets.groups import GroupSummary, summarize_groups
 from workbench.datasets.manifest import ScanRecord
-from workbench.datasets.sources.source import Source
+from workbench.datasets.sources.source import Source, kind_title
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS
 from workbench.files import cannot_read, write_atomic
@@ -71,7 +71,7 @@ class Audit:
                 "{images} in {classes} ({kind}), {usable:,} usable",
                 images=plural(self.images, "image"),
                 classes=plural(len(self.counts), "class", "classes"),
-                kind=self.kind,
+                kind=kind_title(self.kind),
                 usable=self.usable,
             )
         ]

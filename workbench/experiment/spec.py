@@ -31,8 +31,10 @@ class ExperimentSpec(Section):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
         description="name of the run's folder; left out: made from the data and a number",
         json_schema_extra={
-            "allowed": "up to 64 letters, digits, dots, dashes and underscores, "
-            "beginning with a letter or digit"
+            "allowed": tr(
+                "up to 64 letters, digits, dots, dashes and underscores, "
+                "beginning with a letter or digit"
+            )
         },
     )
     preset: str | None = Field(None, max_length=64, description="the preset this grew from")

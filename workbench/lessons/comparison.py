@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
 
+from workbench import text
 from workbench.lessons.lesson import LessonResults
 from workbench.lessons.titles import lesson_title
 from workbench.messages import tr
@@ -156,7 +157,7 @@ def _variance_of_mean(values: Sequence[float]) -> float:
 
 def percent(share: float) -> str:
     """Return "95.3 %" for 0.953."""
-    return f"{100 * share:.1f} %"
+    return text.percent(share, 1)
 
 
 def points(share: float) -> str:
@@ -166,7 +167,7 @@ def points(share: float) -> str:
 
 def size_share(share: float) -> str:
     """Return "1.95 %" for 0.0195: a movement relative to the size of the weights."""
-    return f"{100 * share:.2f} %"
+    return text.percent(share, 2)
 
 
 def accuracy_difference(results: LessonResults, first: str, second: str) -> AccuracyDifference:

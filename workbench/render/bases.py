@@ -11,8 +11,13 @@ from workbench.experiment.base_choice import explain_base, suggest_larger_base
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
-from workbench.text import cell_width, format_bytes, pad_cells
+from workbench.text import cell_width, format_bytes, pad_cells, percent
 
+# Cells of the labels at the left, the longest of which has a blank behind it.
+_LABELS = (
+    tr("until"), tr("book"), tr("stage"), tr("base"), tr("needs"), tr("time"), tr("on ").rstrip(),
+)  # fmt: skip
+LABEL = 1 + max(map(cell_width, _LABELS))
 HEADERS = (
     tr("base"),
     tr("family"),
@@ -38,7 +43,7 @@ def base_cells(base: BaseInfo) -> tuple[str, ...]:
         f"{table.parameters / 1e6:.1f} M",
         format_operations(base),
         format_bytes(file_bytes(base.name)),
-        f"{base.top1:.1f} %",
+        percent(base.top1 / 100, 1),
     )
 
 
@@ -102,7 +107,7 @@ def base_lines(
     if spec is None or spec.base is None:
         return Text()
     base = BASES[spec.base.name]
-    text = Text("\n" + pad_cells(tr("on "), 6), style="dim")
+    text = Text("\n" + pad_cells(tr("on "), LABEL), style="dim")
     text.append(
         tr("{title}, {top1:.1f} % on ImageNet", title=base.title, top1=base.top1), style="not dim"
     )

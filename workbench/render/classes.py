@@ -16,8 +16,8 @@ from workbench.analysis.epoch_confusion import (
 from workbench.messages import tr
 from workbench.render.canvas import Series, Values
 from workbench.render.curves import MARKERS
-from workbench.render.marks import levels
-from workbench.render.runs import epoch_name
+from workbench.render.marks import best_name, levels
+from workbench.render.runs import epoch_in_stage
 from workbench.runs.events import EpochFinished
 from workbench.runs.history import History
 from workbench.text import cell_width, cut_cells, pad_cells, safe_text
@@ -117,20 +117,20 @@ def _class_lines(epochs: ClassEpochs, width: int, utf8: bool) -> list[Text]:
     names = [safe_text(label, MAX_LABEL) for label in epochs.labels]
     name = min(max(map(cell_width, names)), max(width // 4, MIN_NAME))
     columns = _columns(epochs, wide=width - name >= MIN_CURVE + 2 + 4 * NUMBER)
-    heads = [pad_cells(head, NUMBER - 1, "r") for head, _ in columns]
-    cells = max(width - name - 2 - sum(cell_width(head) + 1 for head in heads), 0)
+    heads = [pad_cells(head, NUMBER - 2, "r") for head, _ in columns]
+    cells = max(width - name - 2 - sum(cell_width(head) + 2 for head in heads), 0)
     first, last = epochs.window or (1, len(epochs.rows))
     values = {one.label: thinned(one.values[first - 1 : last], cells) for one in curves}
     known = [value for found in values.values() for value in found if value is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
     scale = tr("{low:.2f} to {high:.2f}", low=low, high=high)
-    head = " " * name + "".join(f" {head}" for head in heads)
+    head = " " * name + "".join(f"  {head}" for head in heads)
     scale = scale if cell_width(scale) <= cells else ""
     lines = [title, Text(f"{head}  {scale}".rstrip(), "dim")]
     for one in curves[:MAX_CLASSES]:
         line = pad_cells(cut_cells(names[one.label], name), name)
         for head, (_, at) in zip(heads, columns, strict=True):
-            line += " " + pad_cells(_share(one.values[at]), cell_width(head), "r")
+            line += "  " + pad_cells(_share(one.values[at]), cell_width(head), "r")
         line += "  " + levels(values[one.label][:cells], low, high, utf8)
         lines.append(Text(line.rstrip()))
     return [*lines, *_more(len(curves) - MAX_CLASSES)]
@@ -141,7 +141,7 @@ def _columns(epochs: ClassEpochs, wide: bool) -> list[tuple[str, int]]:
     recorded, rows = epochs.recorded, epochs.rows
     columns = [(tr("first"), recorded[0])]
     if epochs.best is not None and (wide or epochs.cursor is None):
-        columns.append((tr("best {epoch}", epoch=rows[epochs.best].epoch), epochs.best))
+        columns.append((best_name(rows[epochs.best].epoch), epochs.best))
     columns.append((tr("last"), recorded[-1]))
     if epochs.cursor is not None:
         columns.append((_epoch_name(epochs, epochs.cursor), epochs.cursor))
@@ -173,11 +173,11 @@ def _pair_lines(epochs: ClassEpochs, width: int, worse: str, better: str) -> lis
     title.truncate(width)
     newest = _epoch_name(epochs, now) if epochs.cursor is not None else tr("last")
     titles = (tr("first"), tr("before"), newest, tr("change"))
-    heads = [pad_cells(head, COUNT, "r") for head in titles]
-    room = max(width - sum(cell_width(head) + 1 for head in heads), MIN_PAIR)
+    heads = [pad_cells(head, COUNT - 1, "r") for head in titles]
+    room = max(width - sum(cell_width(head) + 2 for head in heads), MIN_PAIR)
     names = [_pair_name(one, epochs.labels, room) for one in changes[:MAX_PAIRS]]
     name = max(map(cell_width, names))
-    lines = [title, Text(" " * name + "".join(f" {head}" for head in heads), style="dim")]
+    lines = [title, Text(" " * name + "".join(f"  {head}" for head in heads), style="dim")]
     for one, pair in zip(changes, names, strict=False):
         line = Text(pad_cells(pair, name))
         change = one.change
@@ -186,7 +186,7 @@ def _pair_lines(epochs: ClassEpochs, width: int, worse: str, better: str) -> lis
         shown.append("-" if change is None else f"{change:+d}" if change else "0")
         styles = ("", "", "", "" if not change else worse if change > 0 else better)
         for value, head, style in zip(shown, heads, styles, strict=True):
-            line.append(" " + pad_cells(value, cell_width(head), "r"), style=style)
+            line.append("  " + pad_cells(value, cell_width(head), "r"), style=style)
         lines.append(line)
     return [*lines, *_more(len(changes) - MAX_PAIRS)]
 
@@ -209,7 +209,7 @@ def _pair_name(pair: PairChange, labels: Sequence[str], width: int) -> str:
 
 def _epoch_name(epochs: ClassEpochs, at: int) -> str:
     """Return the head of an epoch's column: "epoch 17", of several stages "s2 e17"."""
-    return epoch_name(epochs.rows, at, short=epochs.rows[0].stage != epochs.rows[-1].stage)
+    return epoch_in_stage(epochs.rows, at, short=epochs.rows[0].stage != epochs.rows[-1].stage)
 
 
 def _share(value: float | None) -> str:

@@ -10,6 +10,7 @@ from workbench.analysis.curves import BOOK_FACTOR, TrainingCurves, smooth
 from workbench.experiment.metrics import SHORT_TITLES, VALIDATION, monitored_score
 from workbench.messages import tr
 from workbench.render.canvas import Series, Values
+from workbench.render.marks import best_name, epoch_name
 from workbench.render.plot import PlotOptions
 from workbench.render.runs import planned_epochs
 from workbench.runs.events import CrossValidated, EpochFinished
@@ -195,7 +196,7 @@ def plot_options(
     first, last = window
     rows = view.history.curve
     borders = tuple(one for one in options.borders if first < one[0] <= last)
-    name = tr("epoch {epoch}", epoch=rows[first - 1].epoch)
+    name = epoch_name(rows[first - 1].epoch)
     return replace(
         options,
         epochs=last,
@@ -224,12 +225,12 @@ def _whole_axis(view: RunView, style: PlotStyle, other: RunView | None) -> PlotO
     end = str(max(shown - before, 1))
     if shown < planned:
         end = tr("{shown} of {count} epochs", shown=end, count=planned - before)
-    first = tr("epoch {epoch}", epoch=rows[0].epoch if rows else 1)
+    first = epoch_name(rows[0].epoch if rows else 1)
     return PlotOptions(
         epochs=shown,
         borders=borders or ((1, first),),
         best=rows.index(best) + 1 if best else None,
-        best_name=tr("best {epoch}", epoch=best.epoch) if best else "",
+        best_name=best_name(best.epoch) if best else "",
         end_name=end,
         log=style.log,
         utf8=style.utf8,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from workbench.messages import tr
+
 SIGNS = {
     "training": "▶", "evaluating": "▶", "preparing": "▷", "starting": "▷", "waiting": "…",
     "finished": "✓", "stopped": "■", "failed": "✗", "interrupted": "!",
@@ -154,3 +156,13 @@ def funnel(left: float, right: float, room: int, utf8: bool = True) -> str:
         "━" * (count // 2) + end * (count % 2) for count, end in zip(halves, "╺╸", strict=True)
     )
     return f"{before[::-1]:>{width}}┃{after:<{width}}".ljust(room)
+
+
+def epoch_name(epoch: int) -> str:
+    """Return "epoch 7"; 0 is what was there before training, which a translation may say."""
+    return tr("epoch {epoch}", epoch=epoch) if epoch else tr("epoch 0")
+
+
+def best_name(epoch: int) -> str:
+    """Return "best 7", as `epoch_name`."""
+    return tr("best {epoch}", epoch=epoch) if epoch else tr("best 0")

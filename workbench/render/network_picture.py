@@ -13,7 +13,7 @@ from workbench.bases.kinds import BATCH_NORM
 from workbench.experiment.receptive_field import WHOLE_IMAGE, LayerField, ReceptiveField
 from workbench.messages import tr
 from workbench.runs.freeze_check import FROZEN, TRAINS, Layer, LayerGroup
-from workbench.text import format_count, format_shape, plural
+from workbench.text import format_count, format_shape, percent, plural
 
 Shape = tuple[int, ...]
 NOTHING = "-"
@@ -236,7 +236,7 @@ def _explain_field(part: Part, image: Shape) -> str:
 
 def _format_share(count: int, whole: int) -> str:
     share = count / whole if whole else 0.0
-    return "<1 %" if 0 < share < 0.005 else f"{100 * share:,.0f} %"
+    return f"<{percent(0.01)}" if 0 < share < 0.005 else percent(share)
 
 
 def _part(layers: Sequence[Layer], known: Mapping[str, LayerField], before: Shape) -> Part:

@@ -15,11 +15,12 @@ from workbench.words import shown
 
 # Columns and their minimum width in cells; "acc" is that of the metric, whichever it is.
 METRIC = "acc"
-COLUMNS = {"state": 13, "run": 17, "strategy": 8, METRIC: 7, "curve": 5, "when": 6}
+_WHEN = max(6, cell_width(tr("{age}", age=format_age(23 * 3600))))  # "23 h", in Korean with "ago"
+COLUMNS = {"state": 13, "run": 17, "strategy": 8, METRIC: 7, "curve": 5, "when": _WHEN}
 # Those that a person may show or hide, in their order; "run" and the metric are always there.
 OPTIONAL = {
     "state": 13, "strategy": 8, "data": 12, "base": 16, "tags": 12, "epochs": 7, "time": 9,
-    "curve": 5, "when": 6,
+    "curve": 5, "when": _WHEN,
 }  # fmt: skip
 USUAL = ("state", "strategy", "curve", "when")
 _ORDER = ("state", "run", "strategy", "data", "base", "tags", METRIC, "epochs", "time", "curve",
@@ -195,7 +196,7 @@ def _when(view: RunView) -> str:
         return _epoch_count(view)
     if view.summary.last_sign is None:
         return "-"
-    return format_age(max(time.time() - view.summary.last_sign, 0))
+    return tr("{age}", age=format_age(max(time.time() - view.summary.last_sign, 0)))
 
 
 def _epoch_count(view: RunView) -> str:

@@ -12,6 +12,7 @@ from workbench.experiment.deadline import MAX_DEADLINE, format_moment
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.toml import parse_spec
 from workbench.messages import tr
+from workbench.render.marks import epoch_name
 from workbench.render.run_table import stale_age
 from workbench.runs.events import EpochFinished
 from workbench.runs.fields import whole
@@ -133,7 +134,7 @@ def format_position(view: RunView) -> str:
     return first + tr("epoch {epoch}/{count}", epoch=epoch, count=stage.epochs)
 
 
-def epoch_name(rows: Sequence[EpochFinished], at: int, short: bool = False) -> str:
+def epoch_in_stage(rows: Sequence[EpochFinished], at: int, short: bool = False) -> str:
     """Return an epoch by its number, and that of its stage where epochs of several are finished.
 
     Args:
@@ -143,7 +144,7 @@ def epoch_name(rows: Sequence[EpochFinished], at: int, short: bool = False) -> s
     """
     epoch, stage = rows[at].epoch, rows[at].stage + 1
     if rows[0].stage == rows[-1].stage:
-        return tr("e{epoch}", epoch=epoch) if short else tr("epoch {epoch}", epoch=epoch)
+        return tr("e{epoch}", epoch=epoch) if short else epoch_name(epoch)
     if short:
         return tr("s{stage} e{epoch}", stage=stage, epoch=epoch)
     return tr("stage {stage}, epoch {epoch}", stage=stage, epoch=epoch)

@@ -20,14 +20,20 @@ from workbench.experiment.stage_titles import stage_title
 from workbench.experiment.toml import apply_settings, field_at
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr, tr_kept
-from workbench.render.bases import base_choices, describe_base
+from workbench.render.bases import LABEL, base_choices, describe_base
 from workbench.render.canvas import Series
 from workbench.render.plot import PlotOptions
 from workbench.runs.results import reference_images
-from workbench.text import cut_cells, format_bytes, format_seconds, pad_cells, plural, safe_text
+from workbench.text import (
+    cut_cells,
+    format_bytes,
+    format_seconds,
+    pad_cells,
+    plural,
+    safe_text,
+)
 
 UNKNOWN_TIME = tr("not measured yet: press m on home")
-_LABEL = 6  # cells
 # Tables that people change most come first.
 ORDER = ("base", "model", "probe", "training", "augmentation", "data", "evaluation", "name")
 CURVE_COLOR = "#5fafd7"  # of the losses over the learning rate
@@ -89,10 +95,10 @@ def strategy_details(
             text.append_text(_resources(cost))
         text.append("\n").append_text(_time(cost))
         if cost.deadline:
-            text.append("\n" + pad_cells(tr("until"), _LABEL), style="dim")
+            text.append("\n" + pad_cells(tr("until"), LABEL), style="dim")
             text.append(cost.deadline, style="not dim")
     if reference := REFERENCE_ACCURACY.get(preset):
-        text.append("\n" + pad_cells(tr("book"), _LABEL), style="dim")
+        text.append("\n" + pad_cells(tr("book"), LABEL), style="dim")
         text.append("-" if reference.book is None else f"{reference.book:.3f}")
         text.append(
             " " + tr("on {reference_images}", reference_images=reference_images(preset)),
@@ -145,10 +151,10 @@ def describe_start(spec: ExperimentSpec, cost: Forecast | None) -> str:
 def _stage(cost: StageCost) -> Text:
     """Return two lines of 46 cells, the room in a terminal of 80."""
     stage = cost.stage
-    text = Text(pad_cells(tr("stage") if stage.index == 0 else "", _LABEL), style="dim")
+    text = Text(pad_cells(tr("stage") if stage.index == 0 else "", LABEL), style="dim")
     text.append(f"{stage.index + 1} {safe_text(stage_title(stage.name), 30)}", style="bold not dim")
     epochs = tr("at once") if stage.is_solved else plural(stage.epochs, "epoch")
-    text.append(f", {epochs}\n{'':<{_LABEL}}", style="not dim")
+    text.append(f", {epochs}\n{'':<{LABEL}}", style="not dim")
     text.append(
         tr(
             "{trainable:,} of {short} train, ",
@@ -172,7 +178,7 @@ def _resources(cost: Forecast) -> Text:
     kept = cost.cached_bytes
     if kept:
         once = sum(one.prefix for one in cost.seconds)
-        text.append("\n" + pad_cells(tr("base"), _LABEL), style="dim")
+        text.append("\n" + pad_cells(tr("base"), LABEL), style="dim")
         text.append(
             tr("runs once an image, {kept} on disk", kept=format_bytes(kept)), style="not dim"
         )
@@ -180,14 +186,14 @@ def _resources(cost: Forecast) -> Text:
             tr(", {once} of the time", once=format_seconds(once)) if once else "", style="not dim"
         )
     memory = max(stage.memory_bytes for stage in cost.costs)
-    text.append("\n" + pad_cells(tr("needs"), _LABEL), style="dim")
+    text.append("\n" + pad_cells(tr("needs"), LABEL), style="dim")
     return text.append(
         tr("{memory} of memory or more", memory=format_bytes(memory)), style="not dim"
     )
 
 
 def _time(cost: Forecast) -> Text:
-    text = Text(pad_cells(tr("time"), _LABEL), style="dim")
+    text = Text(pad_cells(tr("time"), LABEL), style="dim")
     if cost.total is None:
         return text.append(UNKNOWN_TIME, style="not dim")
     return text.append(

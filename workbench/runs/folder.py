@@ -187,7 +187,16 @@ def read_tables(folder: RunFolder) -> dict[str, Any]:
 
 def safe_stem(stem: str) -> str:
     """Turn any text into the beginning of a name; invalid characters become dashes."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:MAX_STEM_LENGTH].strip("-._") or "run"
+    return _valid_part(stem) or "run"
+
+
+def can_name(stem: str) -> bool:
+    """Return whether a name can keep anything of a text: of 꽃 it cannot."""
+    return bool(_valid_part(stem))
+
+
+def _valid_part(stem: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:MAX_STEM_LENGTH].strip("-._")
 
 
 def _creation_time(folder: RunFolder) -> int | None:

@@ -14,7 +14,7 @@ from workbench.messages import tr
 from workbench.runs.event_log import EventReader, read_status
 from workbench.runs.events import OUT_OF_TIME, Event, MachineSample
 from workbench.runs.fields import spec_table, whole
-from workbench.runs.folder import RunFolder, read_tables
+from workbench.runs.folder import RunFolder, can_name, read_tables
 from workbench.runs.history import History, describe_early_end, fold, with_status
 from workbench.runs.lock import (
     Observer,
@@ -327,7 +327,9 @@ def make_summary(
         name: one.value or 0.0 for name, one in (evaluation.scores if evaluation else {}).items()
     }
     data = spec_table(spec, "data")
-    name = str(history.data.name or _data_name(str(data.get("source", UNKNOWN))))
+    own = _data_name(str(data.get("source", UNKNOWN)))
+    # The folder in the workspace has another name where it could keep no letter of this one.
+    name = str(history.data.name or own) if can_name(own) else own
     strategy = str(spec_table(spec, "model").get("strategy", UNKNOWN))
     is_probe = strategy == "linear-probe"  # solved at once, which counts as its only epoch
     planned = whole(spec_table(spec, "training").get("epochs"))

@@ -51,7 +51,7 @@ def start_experiment(app: BaseApp) -> None:
             open_draft(app, Draft(app.workspace, base=draft.base, draft_writer=app.draft_writer))
 
     ago = format_seconds(max(time.time() - draft.saved, 0))
-    done = ", ".join(step for step in STEPS if step in draft.completed) or "none"
+    done = ", ".join(RAIL[step] for step in STEPS if step in draft.completed) or tr("none")
     question = tr(
         "An experiment was set up {ago} ago and not started; steps done: {done}. "
         "Its images: {source}",

@@ -72,6 +72,20 @@ class KeyDialog(ModalScreen[str | None]):
             self.dismiss(key)
 
 
+# Screens by the names of their modules.
+_PLACES = {
+    "app": tr("all screens"), "base": tr("all screens"), "analyze": tr("analyze"),
+    "augmentation": tr("augmentation"), "compare": tr("compare"), "concepts": tr("concepts"),
+    "data": tr("data"), "explain": tr("explain"), "export": tr("export"),
+    "feature_map": tr("map of the images"), "guide": tr("steps"), "home": tr("home"),
+    "label": tr("labelling"),
+    "ladder": tr("ladder"), "layers": tr("layers"), "lessons": tr("lessons"),
+    "machine": tr("machine"), "results": tr("results"), "review": tr("review"),
+    "settings": tr("settings"), "strategy": tr("strategy"), "train": tr("train"),
+    "tune": tr("tune"),
+}  # fmt: skip
+
+
 class SettingsList(OptionList):
     """The settings, or the keys."""
 
@@ -240,7 +254,7 @@ class SettingsScreen(WorkbenchScreen):
         lines: list[str] = []
         if self._shows_keys and (action := self._action()):
             usual = show_keys(self.workbench, action.keys)
-            where = ", ".join(action.places)
+            where = ", ".join(_PLACES.get(place, place) for place in action.places)
             lines = [action.title, tr("usual key {keys}; on {places}", keys=usual, places=where)]
         elif not self._shows_keys and (one := self._setting()):
             default = show_value(one, one.default)

@@ -20,7 +20,7 @@ from workbench.experiment.augmentation import AugmentationSpec
 from workbench.experiment.presets import BOOK_AUGMENTATION
 from workbench.messages import tr
 from workbench.render.strategy import format_key_value
-from workbench.text import format_shape, pad_cells, safe_text
+from workbench.text import cell_width, format_shape, pad_cells, safe_text
 from workbench.ui.augmentation.preview import (
     KEYS,
     TABLE,
@@ -34,6 +34,7 @@ from workbench.ui.augmentation.preview import (
 )
 from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.option import OptionScreen
+from workbench.words import shown
 
 DONE = "done"
 LIST_WIDTH = 18  # cells, which leaves 14 for each view in a terminal of 80
@@ -267,9 +268,9 @@ class AugmentationScreen(WorkbenchScreen):
         accent = self.color("accent")
         for number, key in enumerate(KEYS):
             value = settings.value(key)
-            name = key.replace("_", " ")
-            shown = "on" if value is True else format_key_value(value or "-")
-            text = Text(name + pad_cells(shown, LIST_WIDTH - len(name), "r"), no_wrap=True)
+            name = shown(key)
+            setting = "on" if value is True else format_key_value(value or "-")
+            text = Text(name + pad_cells(setting, LIST_WIDTH - cell_width(name), "r"), no_wrap=True)
             if value and key != "fill":
                 text.stylize(f"bold {accent}", len(name))
             options.replace_option_prompt_at_index(number, text)

@@ -127,7 +127,7 @@ class LayersView(WorkbenchScreen):
     def totals_line(self, trainable: int, parameters: int) -> Text:
         """Return the numbers of trainable and frozen parameters, with a bar."""
         share = trainable / parameters if parameters else 0.0
-        share_text = percent(share, 1 if 0 < share < 0.005 else 0)
+        share_text = percent(share, 1 if 0 < share < 0.01 else 0)
         totals = tr(
             "{trainable:,} of {all:,} trainable, {frozen:,} frozen {percent:>4} ",
             trainable=trainable,

@@ -112,9 +112,9 @@ def _format_moved(share: float | None) -> str:
         return format_moved(share)
     percent = share * 100
     if percent < SMALLEST_MOVED:
-        return f"<{SMALLEST_MOVED:g} %"
+        return "<" + tr("{number} %", number=f"{SMALLEST_MOVED:g}")
     digits = 3 if percent < 1 else 2 if percent < 10 else 1
-    return f"{percent:,.{digits}f} %"
+    return tr("{number} %", number=f"{percent:,.{digits}f}")
 
 
 class LayerTable(DataTable[Text]):

@@ -24,7 +24,15 @@ from workbench.machine.finding import Finding
 from workbench.messages import tr
 from workbench.render.marks import bar
 from workbench.runs.work_titles import work_title
-from workbench.text import format_gib, format_seconds, pad_cells, plural, safe_lines, safe_text
+from workbench.text import (
+    format_gib,
+    format_seconds,
+    pad_cells,
+    percent,
+    plural,
+    safe_lines,
+    safe_text,
+)
 
 PROCESSES = 3  # shown for each GPU; of more only their number
 BAR = 14  # cells
@@ -166,7 +174,7 @@ def format_gauges(sample: live.Gauges, column: bool, styles: TextStyle) -> Text:
     text, host = Text(no_wrap=True, overflow="ellipsis"), sample.host
     if "cpu" in host:
         memory = (host["memory_used"], host["memory_total"])
-        _pair(text, "cpu", (host["cpu"] / 100, f"{host['cpu']:.0f} %"), memory, column, styles)
+        _pair(text, "cpu", (host["cpu"] / 100, percent(host["cpu"] / 100)), memory, column, styles)
     for gpu in sample.nvml.gpus:
         _gpu(text, gpu, column, styles)
     if not sample.nvml.gpus:
@@ -191,7 +199,7 @@ def _gpu(text: Text, gpu: Gpu, column: bool, styles: TextStyle) -> None:
     if gpu.error:
         text.append(f"{label:<9}{format_gpu(gpu)}\n", styles.color("error"))
         return
-    value = tr("unknown") if gpu.utilization is None else f"{gpu.utilization} %"
+    value = tr("unknown") if gpu.utilization is None else percent(gpu.utilization / 100)
     if gpu.temperature is not None:
         value += f", {gpu.temperature} {'°' if styles.utf8 else ''}C"
     use = ((gpu.utilization or 0) / 100, value)

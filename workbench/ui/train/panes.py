@@ -85,7 +85,7 @@ def _describe_resume(view: RunView) -> str:
     """Return what the key r would do: "r resumes with 3 epochs left."."""
     effect = view.summary.state.resume
     resumes = effect.startswith("with ")
-    return tr("r resumes {effect}.", effect=effect) if resumes else f"r {effect}."
+    return tr("r resumes {effect}.", effect=effect) if resumes else tr("r {effect}.", effect=effect)
 
 
 def _describe_state(view: RunView) -> str:

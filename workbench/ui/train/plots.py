@@ -28,7 +28,7 @@ from workbench.render.curves import (
     probe_series,
 )
 from workbench.render.epoch_window import EpochWindow
-from workbench.render.runs import epoch_name
+from workbench.render.runs import epoch_in_stage
 from workbench.runs.events import CrossValidated, EpochFinished
 from workbench.runs.watch import RunView
 from workbench.ui.base import WIDE_COLUMNS
@@ -280,7 +280,7 @@ def read_off(
         cursor: number of the epoch, counted over all stages.
     """
     own = [one for one in series if one.name != OVERLAY]
-    long, short = (epoch_name(rows, cursor - 1, short) for short in (False, True))
+    long, short = (epoch_in_stage(rows, cursor - 1, short) for short in (False, True))
     full, brief = Text(METRIC_TITLES[metric], "bold"), Text(SHORT_METRICS[metric], "bold")
     return tuple(
         Text.assemble(name, f"  {epoch}: {_values(given, cursor, digits)}")

@@ -188,7 +188,8 @@ class TrainScreen(RunViews):
         warning = self.color("warning")
         notice = train_text.notice_line(history.notices, time.time(), width, warning)
         if files.note:
-            note = train_text.labelled(tr("note"), safe_text(files.note, width - train_text.LABEL))
+            own = safe_text(files.note, width - train_text.LABEL)
+            note = train_text.labelled(tr("Note").lower(), own)
         lines = (behind, progress, host, gpu, notice, note)
         for name, text in zip(LINES, lines, strict=True):
             self.query_one(f"#{name}", TextLine).show(text)

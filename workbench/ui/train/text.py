@@ -30,6 +30,7 @@ from workbench.text import (
     format_bytes,
     format_seconds,
     pad_cells,
+    percent,
     safe_text,
     wrap_cells,
 )
@@ -181,7 +182,7 @@ def log_header(history: History) -> Text:
         columns = (
             pad_cells(tr("regularization"), 18)
             + pad_cells(tr("loss"), 10, "r")
-            + pad_cells(tr("val acc"), 11, "r")
+            + pad_cells(tr("val acc"), 13, "r")
             + pad_cells(tr("noise"), 10, "r")
         )
         return labelled(tr("log"), Text(columns, style="dim"))
@@ -198,12 +199,15 @@ def _log_columns(history: History) -> dict[str, int]:
     for name in monitored_scores(history)[:1]:
         widths = {"loss": 7, "val loss": 11, "val acc": 9, SHORT_TITLES[name]: 8}
     widths |= {"rate": 10, "time": 12}
-    for title in tuple(widths):  # a wide title takes its room from the columns with most of it
-        missing = cell_width(LOG_TITLES.get(title, title)) + 1 - widths[title]
+    spare = 4  # cells that a terminal of 80 has beside the columns
+    for title in tuple(widths):  # a wide title takes these, then those of the widest columns
+        missing = cell_width(LOG_TITLES.get(title, title)) + 2 - widths[title]
         if missing > 0:
             widths[title] += missing
-            widths["rate"] -= min(missing, 2)
-            widths["time"] -= max(missing - 2, 0)
+            taken = max(missing - spare, 0)
+            spare = max(spare - missing, 0)
+            widths["rate"] -= min(taken, 2)
+            widths["time"] -= max(taken - 2, 0)
     return widths
 
 
@@ -233,7 +237,7 @@ def _tried_line(one: TriedValue, probe: CrossValidated) -> Text:
     shown = tr("{value} chosen", value=value) if is_chosen else value
     cells = (
         f"{pad_cells(shown, 18)}{_number(one.loss):>10}"
-        f"{_number(one.accuracy):>11}{f'+-{_number(one.error)}':>10}"
+        f"{_number(one.accuracy):>13}{f'+-{_number(one.error)}':>10}"
     )
     return labelled("", Text(cells, style="bold" if is_chosen else ""))
 
@@ -348,10 +352,10 @@ def gpu_line(machine: MachineSample, chosen: ChosenGpu | None, width: int, utf8:
     return labelled(tr("gpu"), Text("  ").join(part for part in parts if part.plain))
 
 
-def _share(name: str, percent: float | None, bars: bool, utf8: bool) -> Text:
-    if percent is None:
+def _share(name: str, used: float | None, bars: bool, utf8: bool) -> Text:
+    if used is None:
         return Text(f"{name} -")
-    return _gauge(name, percent / 100, f"{percent:3.0f} %", bars, utf8)
+    return _gauge(name, used / 100, percent(used / 100).rjust(len(percent(1))), bars, utf8)
 
 
 def _memory(used: float | None, total: float | None, bars: bool, utf8: bool) -> Text:
