@@ -1,10 +1,12 @@
 """Export in the app: what is written, where, and that nothing is overwritten."""
 
+import shlex
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
+from click import Context
 from finished_run import make_run, open_results, results_json, shown
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -12,6 +14,7 @@ from ui_pilot import driven, messages, refusal, until
 from waiting import GUARD
 
 from workbench.app.export import EXPORT_ITEMS, ExportItem, Make, free_path
+from workbench.cli.app import workbench
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
@@ -38,6 +41,16 @@ def test_an_unused_name(tmp_path: Path) -> None:
     assert free_path(page).name == "birds-3.html"
 
 
+@pytest.mark.parametrize("item", EXPORT_ITEMS, ids=lambda item: item.title)
+def test_the_command_that_does_the_same_exists(item: ExportItem) -> None:
+    name, *words = shlex.split(item.command("birds"))[1:]
+    command = workbench.get_command(Context(workbench), name)
+    assert command is not None
+    command.make_context(name, words, resilient_parsing=True)
+    options = {option for one in command.params for option in one.opts}
+    assert {word for word in words if word.startswith("--")} <= options
+
+
 async def test_a_report_does_not_overwrite_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +63,8 @@ async def test_a_report_does_not_overwrite_a_file(
         await until(pilot, lambda: "The model as Keras" in shown(app), "the first")
         await pilot.press(*REPORT)
         await until(pilot, lambda: "One HTML page" in shown(app), "what it is")
+        assert "workbench report birds" in shown(app)
+        assert app.screen.copyable()[0] == ("export", "workbench report birds")
         await pilot.press("enter")
         await until(pilot, lambda: "birds-2.html" in shown(app), "the file")
         await pilot.press("up")

@@ -159,11 +159,17 @@ class ExportItem:
         description: a sentence.
         make: writes it below a folder, under a free name; returns what was written, safe to
             print. Raises UserError.
+        words: of the command that does the same, with RUN for the run; "" for none.
     """
 
     title: str
     description: str
     make: Make
+    words: str = ""
+
+    def command(self, run: str) -> str:
+        """Return the command that does the same for a run."""
+        return f"workbench {self.words.replace('RUN', run)}" if self.words else ""
 
 
 def folder_to_write(typed: str) -> Path:
@@ -256,6 +262,7 @@ EXPORT_ITEMS = (
                 title=one.title,
             ),
             _model(one.name),
+            f"export RUN --format {one.name}",
         )
         for one in FORMATS.values()
     ),
@@ -266,11 +273,18 @@ EXPORT_ITEMS = (
             "pictures. It loads nothing from elsewhere: send it, print it."
         ),
         _report,
+        "report RUN",
     ),
     ExportItem(
         tr("Keras script"),
         tr("The same training as plain code: only Keras, numpy and Pillow."),
         _script,
+        "export RUN --script",
     ),
-    ExportItem("TensorBoard", tr("Loss, accuracy and learning rate of every epoch."), _scalars),
+    ExportItem(
+        "TensorBoard",
+        tr("Loss, accuracy and learning rate of every epoch."),
+        _scalars,
+        "mirror RUN --to tensorboard",
+    ),
 )

@@ -92,6 +92,9 @@ class ExportScreen(WorkbenchScreen, JobPart):
     def _draw(self) -> None:
         at = self._selected
         text = Text(EXPORT_ITEMS[at].description)
+        if command := EXPORT_ITEMS[at].command(safe_text(self._view.name)):
+            text.append("\n\n" + tr("The same as a command, which y copies:") + "\n", "dim")
+            text.append(f"  {command}")
         if at in self._exported:
             text.append(f"\n\n{self._exported[at]}", self.color("success"))
         self.query_one("#words", Static).update(text)
@@ -103,6 +106,11 @@ class ExportScreen(WorkbenchScreen, JobPart):
             dropped = tr("; not exported: {then}", then=", ".join(then)) if then else ""
             self.app.notify(tr("{now} is still being exported{dropped}.", now=now, dropped=dropped))
         super().action_back()
+
+    def copyable(self) -> list[tuple[str, str]]:
+        """Return the command that does the same as the selected item, then what a run has."""
+        command = EXPORT_ITEMS[self._selected].command(self._view.name)
+        return [*([(tr("export"), command)] if command else []), *super().copyable()]
 
     def action_folder(self) -> None:
         """Ask for the folder of the next exports."""
