@@ -188,11 +188,6 @@ async def test_progress_is_shown_and_keys_work_during_a_check(
         await until(pilot, lambda: pilot.app.screen is not screen, "another screen meanwhile")
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen, "the way back")
-        probes = screen.query_one("#probes", Static)
-        assert not probes.display
-        await pilot.resize_terminal(120, 40)
-        await until(pilot, lambda: probes.display, "them below the facts too")
-        assert "framework printed\nW0000" in str(probes.content)
         await pilot.press("r")  # one is at work already
         check.released.set()
         await answered(screen, pilot)
@@ -366,6 +361,11 @@ async def test_details_list_each_probe_and_its_output(tmp_path: Path, check: Fak
         assert all(probe in text for probe in without_cudnn().outcomes)
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen, "the way back")
+        probes = screen.query_one("#probes", Static)
+        assert not probes.display
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: probes.display, "them below the facts too")
+        assert "framework printed\nW0000" in str(probes.content)
 
 
 def test_output_of_probes_is_made_safe() -> None:
