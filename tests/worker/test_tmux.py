@@ -75,6 +75,8 @@ def test_app_and_training_outlive_the_terminal(person: Person, tmux: Tmux) -> No
     client, terminal = tmux.attach()
     assert os.read(terminal, 1)  # it draws
     tmux.press("D")
+    tmux.until("Train two small networks")
+    tmux.press("y")
     tmux.until("epoch", "the demo in training")
     run = RunFolder(person.workspace / "saved_models" / "demo-dense-1")
     signal_worker(run, signal.SIGSTOP)  # it does not end before the app
