@@ -129,4 +129,4 @@ def _of_hundred(count: int, of: int) -> str:
     share = round(100 * count / of)
     if count and not share:
         return tr("fewer than 1 is")
-    return f"{share} {'is' if share == 1 else 'are'}"
+    return tr("1 is") if share == 1 else tr("{share} are", share=share)

@@ -349,7 +349,7 @@ def _stage_rows(comparison: Comparison) -> list[DifferenceRow]:
     for stage in dict.fromkeys(one.stage for one in comparison.stages):
         by_run = {s.run: s for s in comparison.stages if s.stage == stage}
         found = [by_run.get(run) for run in comparison.runs]
-        names = tuple(s.name if s else None for s in found)
+        names = tuple(stage_title(s.name) if s else None for s in found)
         columns = zip(*map(_cells_of_stage, found), strict=True)
         rows.append(DifferenceRow(tr("stage {stage}", stage=stage + 1), names))
         rows += [
