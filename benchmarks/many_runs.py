@@ -55,6 +55,8 @@ from workbench.runs.events import (
     RunStopped,
     StageFinished,
     StageStarted,
+    StepSpread,
+    ValidationConfusion,
     WorkerStarted,
 )
 from workbench.runs.folder import create_run
@@ -167,6 +169,10 @@ def stage_events(
             accuracy=accuracy,
             val_loss=1.15 - accuracy,
             val_accuracy=accuracy - 0.01,
+            val_confusion=ValidationConfusion(
+                counts=tuple(tuple(90 * (a == b) + 10 for a in LABELS) for b in LABELS)
+            ),
+            step_losses=StepSpread(low=0.8 - accuracy, median=1.1 - accuracy, high=1.5 - accuracy),
             learning_rate=3e-4,
             seconds=31.4159,
             best=True,
