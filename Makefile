@@ -17,7 +17,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 # Every fault at every moment, each with real workers, and a tiny run on every base: an hour on two
-# cores. `tests/everything.py` tells what `make test` leaves out.
+# cores. `tests/everything.py` says what `make test` leaves out.
 faults: $(INSTALLED)
 	FAULTS=all $(BIN)/python -m pytest tests/faults tests/bases tests/training tests/evaluation \
 	  tests/runs/test_queue_kills.py -n 2

@@ -195,6 +195,11 @@ def percent(share: float, digits: int = 0) -> str:
     return tr("{number} %", number=f"{100 * share:.{digits}f}")
 
 
+def small_percent(share: float) -> str:
+    """Return the same with the digits that a small share needs: "0.2 %", "0.04 %"."""
+    return percent(share, 0 if not share or share >= 0.01 else 1 if share >= 0.001 else 2)
+
+
 def format_moved(share: float | None, digits: int = 3) -> str:
     """Return how far weights moved, relative to their size: "2.1 %", or "33x"; 0 is "0"."""
     if share is None:

@@ -32,6 +32,7 @@ from workbench.text import (
     percent,
     plural,
     safe_text,
+    small_percent,
     table,
 )
 from workbench.words import shown
@@ -227,7 +228,7 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
             "trains   {trainable:,} of {parameters:,} parameters ({share})",
             trainable=cost.trainable,
             parameters=cost.parameters,
-            share=percent(share, 0 if share >= 0.01 or not share else 1 if share >= 0.001 else 2),
+            share=small_percent(share),
         ),
     ]
     if cost.prefix_shape:

@@ -180,16 +180,19 @@ def _print_runs(workspace: Workspace, found: "list[RunView]", metric: str, sever
             notes.append((where, state.detail))
     for note in group_notes(notes):
         echo(note)
-    if any(_on_validation(view.summary, metric).endswith(CROSS_VALIDATION) for view in found):
+    if any(_is_cross_validated(view.summary, metric) for view in found):
         echo(tr("{mark}  by cross-validation", mark=CROSS_VALIDATION))
+
+
+def _is_cross_validated(summary: RunSummary, metric: str) -> bool:
+    known = summary.on_validation(metric) is not None
+    return known and summary.validation_mark == CROSS_VALIDATION
 
 
 def _on_validation(summary: RunSummary, metric: str) -> str:
     """Return the metric on validation images, with a mark if it is that of cross-validation."""
-    value = summary.on_validation(metric)
-    mark = summary.validation_mark
-    marked = value is not None and mark == CROSS_VALIDATION
-    return f"{format_accuracy(value)} {mark}" if marked else format_accuracy(value)
+    value = format_accuracy(summary.on_validation(metric))
+    return f"{value} {CROSS_VALIDATION}" if _is_cross_validated(summary, metric) else value
 
 
 @click.command(

@@ -89,10 +89,8 @@ def epochs_shown(view: RunView) -> tuple[int, int]:
     planned = 0
     for index, epochs in enumerate(plan):
         stage = history.stages.get(index)
-        if (stage and stage.end) or (counts and not counts[index] and history.is_solved(index)):
-            planned += counts[index]
-        else:
-            planned += max(epochs + (index in before), counts[index])
+        is_done = history.is_solved(index) or (stage and stage.end)
+        planned += counts[index] if is_done else max(epochs + (index in before), counts[index])
     planned = max(planned, done)
     return min(planned, max(MIN_AXIS, AXIS_STRETCH * done)), planned
 

@@ -24,14 +24,7 @@ from workbench.render.bases import LABEL, base_choices, describe_base
 from workbench.render.canvas import Series
 from workbench.render.plot import PlotOptions
 from workbench.runs.results import reference_images
-from workbench.text import (
-    cut_cells,
-    format_bytes,
-    format_seconds,
-    pad_cells,
-    plural,
-    safe_text,
-)
+from workbench.text import cut_cells, format_bytes, format_seconds, pad_cells, plural, safe_text
 
 UNKNOWN_TIME = tr("not measured yet: press m on home")
 # Tables that people change most come first.

@@ -211,7 +211,10 @@ class History:
         The result of a solved stage is not one of them once more was trained: its metrics are
         those of cross-validation, and epoch 0 of the next stage has those on validation images.
         """
-        return [row for row in self.epochs if not self.is_solved(row.stage)] or self.epochs
+        solved = set(filter(self.is_solved, self.stages))
+        if not solved:  # it is asked for at every drawing
+            return self.epochs
+        return [row for row in self.epochs if row.stage not in solved] or self.epochs
 
     def is_solved(self, stage: int) -> bool:
         """Return whether a stage that has begun is solved instead of trained."""

@@ -125,7 +125,8 @@ class CompareScreen(WorkbenchScreen):
             roomy = max(line.cell_len for line in text.split("\n")) <= room
             self.set_class(roomy, "-roomy")
             self._show(text if roomy else comparison_grid(self._comparison, width, color))
-            self._draw_curves()
+            if roomy:
+                self._draw_curves()
 
     def _draw_curves(self) -> None:
         views = {name: self.workbench.find_run(name) for name in self.names}

@@ -37,7 +37,7 @@ from workbench.render.network_picture import (
 from workbench.runs.freeze_check import Layer, group_by_block, layers_of_spec, layers_of_stage
 from workbench.runs.history import History, StageRow
 from workbench.runs.watch import Runs, RunView
-from workbench.text import cut_cells, format_count, percent, safe_text
+from workbench.text import cut_cells, format_count, safe_text, small_percent
 from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen
 from workbench.ui.layers.table import LayerTable
 from workbench.words import shown
@@ -127,7 +127,7 @@ class LayersView(WorkbenchScreen):
     def totals_line(self, trainable: int, parameters: int) -> Text:
         """Return the numbers of trainable and frozen parameters, with a bar."""
         share = trainable / parameters if parameters else 0.0
-        share_text = percent(share, 1 if 0 < share < 0.01 else 0)
+        share_text = small_percent(share)
         totals = tr(
             "{trainable:,} of {all:,} trainable, {frozen:,} frozen {percent:>4} ",
             trainable=trainable,
