@@ -6,6 +6,7 @@ in one workspace of small photographs, as a reader would type them.
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,10 +67,17 @@ def type_in(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     env = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     env |= {"HOME": str(folder / "home"), "KERAS_HOME": KERAS_HOME, "LANG": "C.UTF-8"}
     env["PATH"] = f"{folder / 'bin'}:{Path(sys.executable).parent}:{env['PATH']}"
-    return subprocess.run(
+    shell = subprocess.Popen(
         ["bash", "-c", line], cwd=folder, env=env, text=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
+    printed = ""
+    with shell:
+        for text in shell.stdout or ():
+            printed += text
+            if WATCHES.match(line) and "epoch 3" in text:
+                os.killpg(shell.pid, signal.SIGINT)
+    return subprocess.CompletedProcess(line, shell.returncode, printed)
 
 
 TYPED = list(
@@ -80,14 +88,20 @@ TYPED = list(
         if not in_build and not any(re.search(one, line) for one in ELSEWHERE)
     }.items()
 )[::-1]
+VGG16 = """import keras
+vgg16 = keras.applications.VGG16(weights=None, include_top=False)
+vgg16.save_weights("vgg16.weights.h5")
+"""
 # What has happened before a page, in its reader's workspace.
 BEFORE = {
     "explain.md": "workbench delete photos-1 && workbench train spec.toml --name photos-1",
     "export.md": "rm -r photos-1-keras",
+    "no-internet.md": f"python -c '{VGG16}' && mv vgg16.weights.h5 vgg16.h5",
     "watch-stop-resume.md": "workbench delete photos-1 && workbench train spec.toml --detach"
     " --name photos-1 --set training.epochs=5000",
 }
 CODES = {"workbench check": (0, 1)}  # 1: trains, on the CPU
+WATCHES = re.compile(r"workbench attach photos-1( |$)")  # a run that goes on for long: until Ctrl-C
 
 
 def missing_weights(line: str) -> list[str]:

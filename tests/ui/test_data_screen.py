@@ -24,11 +24,12 @@ from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.ui.data import screen as data_screen
 from workbench.ui.data.found import ImageStep, class_columns, class_rows, image_steps
-from workbench.ui.data.panes import FilesScreen
+from workbench.ui.data.panes import FilesScreen, FindingList
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.dialogs import Confirm, ErrorDialog
 from workbench.ui.widgets import data_choice
 from workbench.ui.widgets.data_choice import DataChoice, FolderTree, PathField, completions
+from workbench.ui.widgets.picture import Picture
 
 picture = partial(write_photo, width=72, height=66)
 
@@ -90,6 +91,23 @@ async def test_a_typed_folder_is_scanned_and_shown(workspace, pets):
     draft = screen.draft
     assert draft.facts.images == 20
     assert newest_draft(workspace) == draft
+
+
+@pytest.mark.parametrize(
+    ("size", "rows"),
+    [((80, 24), [2]), ((80, 60), [2, 2]), ((120, 40), [4, 4]), ((200, 50), [4, 4])],
+)
+async def test_a_second_row_of_images_is_shown_where_it_has_room(workspace, pets, size, rows):
+    async with on_screen(workspace, size=size) as (pilot, screen):
+        await choose(pilot, screen, pets)
+
+        def drawn() -> list[int]:
+            shown = [row for row in screen.query("#thumbs Horizontal") if row.display]
+            return [sum(one.picture is not None for one in row.query(Picture)) for row in shown]
+
+        await until(pilot, lambda: found(screen)() and drawn() == rows, str(rows))
+        bottoms = [one.region.bottom for one in screen.query("#thumbs Picture") if one.size]
+        assert max(bottoms) <= screen.query_one(FindingList).region.y
 
 
 @pytest.mark.parametrize("pasted", ["'{}'", "file://{}", " {} "])

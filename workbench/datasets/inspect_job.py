@@ -35,7 +35,7 @@ from workbench.progress import Progress
 
 MODULE = "workbench.datasets.inspect_job"
 PROGRESS_SECONDS = 0.2  # between two lines of progress
-SAMPLES = 6  # images of each class
+SAMPLES = 8  # images of each class: two rows of four
 MANY_CLASSES = 100  # above which there is one of each
 _UNUSABLE = "unusable"
 _FACTS = TypeAdapter(DataFacts)

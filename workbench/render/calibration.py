@@ -108,8 +108,8 @@ def threshold_curves(
 ) -> tuple[ThresholdCurve, ThresholdCurve]:
     """Return the ROC curve, and precision over recall; `at` is marked on both."""
     chance = tuple(place / (POINTS - 1) for place in range(POINTS))
-    area = Series("area", found.roc, CURVE, last=found.area)
-    average = Series("average", found.precision, CURVE, last=found.average_precision)
+    area = Series(tr("area"), found.roc, CURVE, last=found.area)
+    average = Series(tr("average"), found.precision, CURVE, last=found.average_precision)
     diagonal = Series(tr("chance"), chance, CHANCE, last=0.5, marker=".")
     alarms = at.false_alarms / at.negatives if at else None
     recall = at.recall if at else None

@@ -1,9 +1,9 @@
 """The result of a scan: classes with the steps of their images, findings and the split."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -38,7 +38,9 @@ _NAME, _RESULT = 8, 18  # cells of a step's name and result
 MAX_CLASS_ROWS = 500  # the rest is only counted
 NAME, BAR = 16, 8  # cells
 THUMBS_ACROSS = 4
+THUMB_ROWS = 2  # where there is room below the first
 _MIN_ROWS = 3  # cells of the lowest thumbnail that shows anything
+_PHOTO = 3 / 8  # rows of cells for each column of a photograph of 4 by 3; a cell is twice as high
 _SHORT = {
     "train": tr("train"), "validation": tr("val"), "test": tr("test"), UNSPLIT: tr("images"),
 }  # fmt: skip
@@ -176,6 +178,7 @@ class DataFound(Vertical):
     DataFound #right { width: 1fr; height: 1fr; padding-left: 2; }
     DataFound #steps { height: auto; }
     DataFound #thumbs { height: 1fr; margin-top: 1; }
+    DataFound #thumbs Horizontal { height: 1fr; }
     DataFound #thumbs Picture { width: auto; height: 1fr; margin-right: 1; }
     """
 
@@ -184,11 +187,11 @@ class DataFound(Vertical):
 
     @dataclass
     class Sampled(Message):
-        """Sample images of a class: the steps of the first one, and thumbnails."""
+        """Sample images of a class: the steps of the first one, and rows of thumbnails."""
 
         label: str
         steps: ImageSteps
-        thumbs: list[np.ndarray | Text]
+        thumbs: list[list[np.ndarray | Text]]
 
     def __init__(self, draft: Draft, utf8: bool = True) -> None:
         super().__init__()
@@ -207,9 +210,11 @@ class DataFound(Vertical):
                 yield ClassTable(id="classes", cursor_type="row")
             with Vertical(id="right"):
                 yield Static(id="steps")
-                with Horizontal(id="thumbs"):
-                    for number in range(THUMBS_ACROSS):
-                        yield Picture(id=f"thumb-{number}")
+                with Vertical(id="thumbs"):
+                    for _ in range(THUMB_ROWS):
+                        with Horizontal():
+                            for _ in range(THUMBS_ACROSS):
+                                yield Picture()
         yield FindingList()
         yield SplitField(self._draft)
 
@@ -276,8 +281,14 @@ class DataFound(Vertical):
         each = max(box.width // across - 1, 1)
         for picture in self.query(Picture):
             picture.styles.max_width = each
-        resolution = cast(BaseApp, self.app).pixels.resolution(each, box.height)
-        self._sample(label, paths[:across], box.height, resolution)
+        roomy = box.height >= THUMB_ROWS * _PHOTO * each
+        many = across * (THUMB_ROWS if roomy else 1)
+        shown = [paths[at : at + across] for at in range(0, min(many, len(paths)), across)]
+        for number, row in enumerate(self.query("#thumbs Horizontal")):
+            row.display = number < len(shown)
+        height = box.height // len(shown)
+        resolution = cast(BaseApp, self.app).pixels.resolution(each, height)
+        self._sample(label, shown if height >= _MIN_ROWS else [], paths[0], resolution)
 
     def on_resize(self) -> None:
         """Redraw the thumbnails at the new size."""
@@ -287,17 +298,23 @@ class DataFound(Vertical):
 
     @work(thread=True, exclusive=True, group="sample", exit_on_error=False)
     def _sample(
-        self, label: str, paths: tuple[Path, ...], rows: int, at_least: tuple[int, int]
+        self,
+        label: str,
+        rows: Sequence[Sequence[Path]],
+        first: Path,
+        at_least: tuple[int, int],
     ) -> None:
         worker = get_current_worker()
         spec = self._draft.spec()
         own = spec.base is not None and spec.base.preprocessing == "own"
-        steps = image_steps(paths[0], spec.data, own)
-        thumbs: list[np.ndarray | Text] = []
-        for path in paths if rows >= _MIN_ROWS else ():
-            if worker.is_cancelled:
-                return
-            thumbs.append(read_picture(partial(decode_for_display, path), at_least))
+        steps = image_steps(first, spec.data, own)
+        thumbs: list[list[np.ndarray | Text]] = []
+        for row in rows:
+            thumbs.append([])
+            for path in row:
+                if worker.is_cancelled:
+                    return
+                thumbs[-1].append(read_picture(partial(decode_for_display, path), at_least))
         if not worker.is_cancelled:
             self.post_message(self.Sampled(label, steps, thumbs))
 
@@ -309,9 +326,9 @@ class DataFound(Vertical):
             event.steps, tr("a pretrained base") if base else tr("dense and convnet")
         )
         self.query_one("#steps", Static).update(text)
-        for number in range(THUMBS_ACROSS):
-            thumb = event.thumbs[number] if number < len(event.thumbs) else None
-            self.query_one(f"#thumb-{number}", Picture).picture = thumb
+        for row, thumbs in zip_longest(self.query("#thumbs Horizontal"), event.thumbs):
+            for picture, thumb in zip_longest(row.query(Picture), thumbs or ()):
+                picture.picture = thumb
         self.call_after_refresh(self._redraw_if_resized, event.label)
 
     def _redraw_if_resized(self, label: str) -> None:

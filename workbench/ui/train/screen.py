@@ -32,7 +32,7 @@ from workbench.ui.widgets.lines import LinePlot, Tail, TextLine
 
 LINES = ("other", "progress", "host", "gpu", "notice", "note")
 COACH_LINES = 3  # above the log
-LOG_CELLS = 74  # beside the coach; as in the style sheet
+LOG_CELLS = 78  # beside the coach; as in the style sheet
 LOG_LINES, LOG_LINES_WIDE = 3, 11  # its header included
 LOG_SHARE = 0.28  # of the rows, for the log and the coach beside it
 DETACHED_SECONDS = 3.0  # that the notice stays over the screen below
