@@ -75,7 +75,7 @@ def type_in(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     with shell:
         for text in shell.stdout or ():
             printed += text
-            if WATCHES.match(line) and "epoch 3" in text:
+            if WATCHES.match(line) and "3/5000" in text:
                 os.killpg(shell.pid, signal.SIGINT)
     return subprocess.CompletedProcess(line, shell.returncode, printed)
 
