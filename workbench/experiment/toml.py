@@ -19,7 +19,7 @@ from workbench.experiment.linear_probe import LAYERS, STEPS_ONLY, STREAMED
 from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
 from workbench.experiment.sections import FINE_TUNING_KEYS
 from workbench.experiment.spec import ExperimentSpec
-from workbench.files import decode_text, nonblocking_opener
+from workbench.files import decode_toml, nonblocking_opener
 from workbench.messages import tr
 from workbench.text import format_choices, safe_text
 from workbench.words import reason_of
@@ -50,7 +50,7 @@ def read_tree(path: Path) -> Tree:
         UserError: the file is missing, not a regular file, far too large, or not TOML.
     """
     try:
-        tree = tomllib.loads(decode_text(_content(path), path, "TOML"))
+        tree = tomllib.loads(decode_toml(_content(path), path))
     except OSError as error:
         reason = reason_of(error)
         raise UserError(
