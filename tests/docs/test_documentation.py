@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from workbench.cli import workbench
 from workbench.content.concepts import read_concepts
 from workbench.experiment.presets import PRESETS
-from workbench.experiment.toml import keys
+from workbench.experiment.spec_keys import keys
 from workbench.runs import events
 from workbench.runs.folder import RunFolder
 from workbench.runs.folder import _Path as FolderPath

@@ -25,7 +25,7 @@ from workbench.render.runs import rough_time
 from workbench.render.strategy import UNKNOWN_TIME, forecast
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History
-from workbench.runs.state import RunSummary
+from workbench.runs.summary import RunSummary
 from workbench.runs.sweep import (
     PRESET,
     Sweep,

@@ -20,7 +20,7 @@ from workbench.errors import UserError
 from workbench.experiment.metrics import ACCURACY, METRICS, SHORT_TITLES
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.runs.state import CROSS_VALIDATION, RunSummary
+from workbench.runs.summary import CROSS_VALIDATION, RunSummary
 from workbench.text import (
     format_accuracy,
     format_age,
@@ -251,7 +251,7 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
     """Show the state of a run; the newest if none is named."""
     from workbench.runs.annotations import newest_note, read_tags
     from workbench.runs.folder import find_run
-    from workbench.runs.state import summarize
+    from workbench.runs.summary import summarize
 
     folder = find_run(workspace, run)
     values = summarize(folder).as_dict()
@@ -296,8 +296,8 @@ def stop(workspace: Workspace, run: str | None) -> None:
     from workbench.runs.lock import is_locked
     from workbench.runs.slurm import resume_arguments
     from workbench.runs.slurm_queue import is_open
-    from workbench.runs.state import summarize
     from workbench.runs.stop import only_running, stop_runs
+    from workbench.runs.summary import summarize
 
     folder = only_running(workspace) if run is None else find_run(workspace, run)
     if not (is_locked(folder.lock_path) or is_open(folder)):

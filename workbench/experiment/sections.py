@@ -1,6 +1,6 @@
 """The tables of a spec, each validated by itself.
 
-Every model is frozen and rejects unknown keys; `experiment/toml.py` formats pydantic's errors.
+Every model is frozen and rejects unknown keys; `experiment/spec_keys.py` formats pydantic's errors.
 """
 
 import math
