@@ -11,6 +11,11 @@ from workbench.experiment.metrics import METRICS as METRIC_TITLES
 from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.paths import Workspace
+from workbench.runs.event_text import (
+    describe_batch_halved,
+    describe_cross_validation,
+    describe_kept,
+)
 from workbench.runs.events import (
     BatchHalved,
     CrossValidated,
@@ -30,7 +35,6 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder
-from workbench.runs.history import describe_batch_halved, describe_cross_validation, describe_kept
 from workbench.runs.slurm import resume_arguments
 from workbench.runs.work_titles import work_title
 from workbench.text import cell_width, format_seconds, pad_cells, plural, safe_text

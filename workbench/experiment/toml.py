@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from workbench.errors import UserError
 from workbench.experiment.linear_probe import LAYERS, STEPS_ONLY, STREAMED
 from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
-from workbench.experiment.sections import FINE_TUNING_KEYS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.spec_keys import LONG_NUMBER, Tree, describe_error
+from workbench.experiment.training_section import FINE_TUNING_KEYS
 from workbench.files import decode_toml, nonblocking_opener
 from workbench.messages import tr
 from workbench.text import safe_text

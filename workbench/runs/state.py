@@ -11,7 +11,7 @@ from workbench.messages import tr
 from workbench.runs.events import OUT_OF_TIME, MachineSample
 from workbench.runs.fields import spec_table, whole
 from workbench.runs.folder import RunFolder
-from workbench.runs.history import History, describe_early_end
+from workbench.runs.history import History
 from workbench.runs.lock import Observer, may_run_elsewhere, on_another_host, this_observer
 from workbench.runs.phase import RunState, describe_time
 from workbench.runs.slurm_queue import JobState, find_job
@@ -42,6 +42,30 @@ def describe_end(history: History, now: float) -> str:
         return _join(FAILURES[history.failure], time, position)
     details = ", ".join(part for part in (time, position) if part)
     return _first_line(history.message) + (f" ({details})" if details else "")
+
+
+def describe_early_end(history: History) -> str:
+    """Describe how a run ended that ran out of time: "out of time after epoch 12 of 40".
+
+    "" for any other.
+    """
+    stage = history.stages[max(history.stages)] if history.stages else None
+    if stage is None or stage.end is None or stage.end.reason != OUT_OF_TIME:
+        return ""
+    done = max((row.epoch for row in history.epochs if row.stage == stage.index), default=0)
+    if not done:
+        return tr(
+            "out of time before the first epoch of stage {index}",
+            index=stage.index + 1,
+        )
+    if len(history.stages) > 1:
+        return tr(
+            "out of time after stage {index}, epoch {done} of {epochs}",
+            index=stage.index + 1,
+            done=done,
+            epochs=stage.epochs,
+        )
+    return tr("out of time after epoch {done} of {epochs}", done=done, epochs=stage.epochs)
 
 
 def describe_interruption(history: History, now: float, here: Observer | None = None) -> str:
