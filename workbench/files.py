@@ -133,6 +133,19 @@ def cannot_read(path: Path, error: OSError) -> UserError:
     )
 
 
+def damaged_at(path: Path, number: int, error: Exception, hint: str = "") -> UserError:
+    """Return the error for a table with a wrong line."""
+    return UserError(
+        tr(
+            "{path} is damaged at line {number}: {error}.",
+            path=safe_text(path),
+            number=number,
+            error=safe_text(error),
+        ),
+        hint,
+    )
+
+
 def boot_id() -> str:
     """Return what changes with every boot of the machine; "" where it is unknown."""
     try:

@@ -150,7 +150,7 @@ def building(folder: Path, progress: Progress = silent) -> Iterator[None]:
     with _waiting(
         folder / _LOCK_NAME, tr("preparing {folder}", folder=safe_text(folder.name)), progress
     ):
-        _remove(folder, _leftovers(folder))
+        _remove(_leftovers(folder))
         yield
 
 
@@ -214,7 +214,7 @@ def clean(
                 path for path in (folder / ROWS_NAME, folder / KEYS_NAME) if path.exists()
             ]
             unneeded += [folder / CACHE_NAME] if scan and (folder / CACHE_NAME).exists() else []
-            return _remove(folder, unneeded)
+            return _remove(unneeded)
     except OSError as error:
         reason = safe_text(reason_of(error))
         raise UserError(
@@ -329,7 +329,7 @@ def _leftovers(folder: Path) -> list[Path]:
     return sorted({path for pattern in _TEMPORARY for path in folder.glob(pattern)})
 
 
-def _remove(folder: Path, paths: list[Path]) -> CleanResult:
+def _remove(paths: list[Path]) -> CleanResult:
     freed = 0
     for path in paths:
         freed += path.stat().st_size
