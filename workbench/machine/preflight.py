@@ -334,7 +334,7 @@ def _check_gpus(spec: ExperimentSpec, environment: Mapping[str, str]) -> tuple[G
     """Check that the requested GPUs exist; without querying the driver where any one will do."""
     requested, count = spec.training.gpu, spec.training.devices
     if count == 1 and requested in (AUTO, NONE):
-        return (GpuChoice(requested),)
+        return (GpuChoice(),)
     return find_gpus(requested, count, None, environment)
 
 
