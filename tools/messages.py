@@ -88,7 +88,7 @@ def kept_texts() -> dict[str, list[Message]]:
     schema = ExperimentSpec.model_json_schema()
     tables = [schema, *schema["$defs"].values()]
     keys = [key.get("description", "") for one in tables for key in one["properties"].values()]
-    places = {"experiment/presets/*.toml": presets, "experiment/sections.py": keys}
+    places = {"experiment/presets/*.toml": presets, "experiment/*section*.py": keys}
     return {place: list(dict.fromkeys(filter(None, texts))) for place, texts in places.items()}
 
 

@@ -70,19 +70,18 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def decode_text(content: bytes, path: Path, kind: str) -> str:
-    """Return the text of a file.
+def decode_toml(content: bytes, path: Path) -> str:
+    """Return the text of a TOML file.
 
     Args:
         content: Of the file.
         path: For the message.
-        kind: The expected kind of file, for the message: TOML, CSV.
 
     Raises:
         UserError: It is UTF-16 or UTF-32.
         UnicodeDecodeError: It is not UTF-8 either.
     """
-    _refuse_wide(content, path, kind)
+    _refuse_wide(content, path, "TOML")
     return content.decode(ENCODING)
 
 
@@ -131,6 +130,19 @@ def cannot_read(path: Path, error: OSError) -> UserError:
             path=safe_text(path),
             error_strerror=safe_text(reason_of(error)),
         )
+    )
+
+
+def damaged_at(path: Path, number: int, error: Exception, hint: str = "") -> UserError:
+    """Return the error for a table with a wrong line."""
+    return UserError(
+        tr(
+            "{path} is damaged at line {number}: {error}.",
+            path=safe_text(path),
+            number=number,
+            error=safe_text(error),
+        ),
+        hint,
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from pydantic_core import ErrorDetails
 
 from workbench.errors import UserError
-from workbench.files import decode_text, write_atomic
+from workbench.files import decode_toml, write_atomic
 from workbench.messages import tr
 from workbench.paths import config_folder
 from workbench.text import safe_text
@@ -297,7 +297,7 @@ def _read_document(path: Path) -> "TOMLDocument":
 
 def _read_text(path: Path) -> str:
     with path.open("rb") as file:
-        return decode_text(file.read(_MAX_BYTES), path, "TOML")
+        return decode_toml(file.read(_MAX_BYTES), path)
 
 
 def _drop_entry(tree: dict[str, Any], table: int | str, *place: int | str) -> None:

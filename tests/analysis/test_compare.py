@@ -23,7 +23,8 @@ from workbench.analysis.compare import (
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
-from workbench.runs.state import RunState, RunSummary
+from workbench.runs.state import RunState
+from workbench.runs.summary import RunSummary
 
 MEASURED: Event = event("evaluated", split="test", accuracy=0.5)
 

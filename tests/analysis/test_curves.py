@@ -5,14 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from workbench.analysis import curves as coach
-from workbench.analysis.curves import (
-    BOOK_FACTOR,
-    CurveAdvice,
-    TrainingCurves,
-    advise,
-    smooth,
-)
+from workbench.analysis import curve_advice as coach
+from workbench.analysis.curve_advice import CurveAdvice, advise
+from workbench.analysis.curves import BOOK_FACTOR, TrainingCurves, smooth
 from workbench.analysis.significance import accuracy_interval
 
 GOOD = TrainingCurves(

@@ -12,7 +12,8 @@ from workbench.render.runs import format_deadline, format_position, format_time_
 from workbench.runs.events import Event, Notice
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
-from workbench.runs.state import RunState, make_summary
+from workbench.runs.state import RunState
+from workbench.runs.summary import make_summary
 from workbench.runs.watch import RunView
 from workbench.ui.train.text import format_heading, format_time_of_day, notice_line
 

@@ -11,7 +11,7 @@ from workbench.errors import UserError
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History
 from workbench.runs.phase import RunState
-from workbench.runs.state import RunSummary
+from workbench.runs.summary import RunSummary
 from workbench.runs.watch import RunView
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.analysis.significance import PairedTest
-from workbench.render.compare import comparison_grid, describe_comparison, format_comparison
+from workbench.render.compare import comparison_grid, format_comparison
+from workbench.render.conclusions import describe_comparison
 from workbench.runs.score import Score
 
 A = RunResult("a", "finished", "test", 0.9, (0.85, 0.94), 100, 1_000, 61.0, 3, False)

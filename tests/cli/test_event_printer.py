@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from event_lines import event
 
-from workbench.cli.follow import EventPrinter
+from workbench.cli.event_printer import EventPrinter
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 

@@ -41,7 +41,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for place in (launch, sweep_queue, run_control):
         monkeypatch.setattr(place, "launch", launched)
     monkeypatch.setattr("workbench.cli.scheduled.launch", launched)
-    monkeypatch.setattr(preflight, "find_gpus", lambda requested, *_: (GpuChoice(requested),))
+    monkeypatch.setattr(preflight, "find_gpus", lambda *_: (GpuChoice(),))
     return found
 
 

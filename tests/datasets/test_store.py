@@ -132,7 +132,7 @@ def test_data_sets_are_listed_with_their_packs(workspace: Workspace, tmp_path: P
     (workspace.data / "unknown").mkdir()
     (one,) = list_datasets(workspace)
     assert (one.name, one.source, one.kind) == ("pets", str(tmp_path / "pets"), "class folders")
-    assert (one.images, one.classes, one.prepared) == (None, None, None)
+    assert (one.images, one.classes) == (None, None)
     assert one.packs == {"pack-1.npy": 300}
     assert describe(workspace, "pets") == (one, None)
 

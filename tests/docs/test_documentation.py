@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from workbench.cli import workbench
 from workbench.content.concepts import read_concepts
 from workbench.experiment.presets import PRESETS
-from workbench.experiment.toml import keys
+from workbench.experiment.spec_keys import keys
 from workbench.runs import events
 from workbench.runs.folder import RunFolder
 from workbench.runs.folder import _Path as FolderPath
@@ -98,7 +98,8 @@ def test_events_and_their_fields() -> None:
     page = generate.REFERENCE["events"]()
     found = sections(page)
     kinds = {kind.event: kind for kind in (*get_args(events.Known), events.Interrupted)}
-    assert kinds.keys() == set(re.findall(r'^    event: Literal\["(\w+)"\]', source(events), re.M))
+    source = "".join(path.read_text("utf-8") for path in Path(events.__file__).parent.glob("*.py"))
+    assert kinds.keys() == set(re.findall(r'^    event: Literal\["(\w+)"\]', source, re.M))
     assert set(found) == {*kinds, "Objects", "status.json"}
     common = fields(events.Event)
     for name, kind in kinds.items():
@@ -107,10 +108,6 @@ def test_events_and_their_fields() -> None:
     assert {"ChosenGpu", "CheckedLayer", "GpuUse"} <= set(objects)
     for name, text in objects.items():
         assert first_cells(text) == fields(getattr(events, name))
-
-
-def source(module: Any) -> str:
-    return Path(module.__file__).read_text("utf-8")
 
 
 def fields(kind: type[Any]) -> set[str]:

@@ -14,7 +14,8 @@ from workbench.experiment.resuming import (
     with_resume_settings,
 )
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import apply_settings, keys, parse_spec
+from workbench.experiment.spec_keys import keys
+from workbench.experiment.toml import apply_settings, parse_spec
 
 
 def make(*settings: str) -> ExperimentSpec:

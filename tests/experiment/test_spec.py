@@ -8,16 +8,10 @@ import pytest
 
 from workbench.errors import UserError
 from workbench.experiment.optimizers import OPTIMIZERS
-from workbench.experiment.sections import TrainingSpec
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import (
-    apply_settings,
-    dump_spec,
-    keys,
-    parse_spec,
-    read_spec,
-    spec_tree,
-)
+from workbench.experiment.spec_keys import keys
+from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, read_spec, spec_tree
+from workbench.experiment.training_section import TrainingSpec
 
 CONVNET = {
     "data": {"source": "photos"},

@@ -18,7 +18,7 @@ from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import launch
 from workbench.runs.process import WORKER_MODULE
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 
 HERE = Path(__file__).parent
 

@@ -18,14 +18,8 @@ from workbench.bases.weights import find_weights
 from workbench.cli.app import workbench
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import (
-    MAX_BYTES,
-    apply_settings,
-    dump_spec,
-    keys,
-    parse_spec,
-    read_spec,
-)
+from workbench.experiment.spec_keys import keys
+from workbench.experiment.toml import MAX_BYTES, apply_settings, dump_spec, parse_spec, read_spec
 
 # That one of the values above fits after all.
 FITS = {("base.trainable", "a list in a list")}

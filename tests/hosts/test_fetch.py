@@ -14,7 +14,7 @@ from workbench.hosts.mirror import HostMirror, HostView
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder, list_runs
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 from workbench.settings import HostSettings
 
 pytestmark = [pytest.mark.usefixtures("commands"), needs_rsync]

@@ -17,7 +17,7 @@ from workbench.hosts import mirror as module
 from workbench.hosts.mirror import HostMirror, HostView, from_home
 from workbench.paths import Workspace, cache_folder
 from workbench.runs.lock import SILENCE_SECONDS
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 from workbench.settings import HostSettings
 
 pytestmark = pytest.mark.usefixtures("commands", "own_cache")

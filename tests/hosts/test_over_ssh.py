@@ -11,7 +11,7 @@ from ssh_server import needs_rsync, sshd
 from workbench.hosts.feed import poll_hosts
 from workbench.hosts.fetch import fetch_run
 from workbench.paths import Workspace
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 from workbench.settings import HostSettings
 
 

@@ -12,7 +12,8 @@ from workbench.render.runs import describe_run, describe_runs
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
-from workbench.runs.state import RunState, make_summary
+from workbench.runs.state import RunState
+from workbench.runs.summary import make_summary
 from workbench.runs.watch import RunView
 from workbench.ui.train.text import describe_strategy
 

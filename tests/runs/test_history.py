@@ -6,9 +6,10 @@ from event_lines import event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.runs.event_text import describe_batch_halved
 from workbench.runs.events import BatchHalved, Event, make_event
 from workbench.runs.fields import Position
-from workbench.runs.history import PHASES, History, describe_batch_halved, fold, with_status
+from workbench.runs.history import PHASES, History, fold, with_status
 
 
 def epoch(

@@ -29,7 +29,7 @@ from workbench.runs.launch import (
     stop_requested,
 )
 from workbench.runs.lock import RunLocked, is_locked, take_lock, this_host
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 
 Start = Callable[..., int]
 

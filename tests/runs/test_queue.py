@@ -35,7 +35,8 @@ from workbench.runs.queue import (
     take_idle,
     wait_for_devices,
 )
-from workbench.runs.state import RunState, summarize
+from workbench.runs.state import RunState
+from workbench.runs.summary import summarize
 
 Queue = Callable[..., RunFolder]
 

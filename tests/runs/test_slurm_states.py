@@ -17,7 +17,7 @@ from workbench.runs.slurm import (
     submit,
 )
 from workbench.runs.slurm_starts import check_progress
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 from workbench.settings import SlurmProfile
 
 PROFILE = SlurmProfile()

@@ -11,12 +11,14 @@ import pytest
 from event_lines import LogWriter, event
 
 from workbench.paths import Workspace
+from workbench.runs.event_text import describe_kept
 from workbench.runs.events import StageFinished, WorkerStarted
 from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder, create_run
-from workbench.runs.history import describe_early_end, describe_kept, fold
+from workbench.runs.history import fold
 from workbench.runs.lock import SILENCE_SECONDS, may_run_elsewhere, take_lock, this_host
-from workbench.runs.state import RunState, describe_resume, run_state, summarize
+from workbench.runs.state import RunState, describe_early_end, describe_resume, run_state
+from workbench.runs.summary import summarize
 
 Write = Callable[..., None]
 

@@ -25,7 +25,7 @@ from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import is_locked, take_lock
 from workbench.runs.queue import draw_ticket, drop_ticket
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 from workbench.runs.sweep import (
     PRESET,
     Sweep,

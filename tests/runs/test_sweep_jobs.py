@@ -20,7 +20,7 @@ from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.launch import request_stop, stop_requested
 from workbench.runs.lock import take_lock
 from workbench.runs.slurm import read_job
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 from workbench.runs.sweep import Sweep, SweepTrial, find_sweep, pending
 from workbench.runs.sweep_jobs import jobs_folder, submit_sweep
 from workbench.runs.sweep_queue import continue_sweep, stop_sweep

@@ -27,8 +27,8 @@ from workbench.runs.event_log import read_events
 from workbench.runs.folder import RunFolder
 from workbench.runs.slurm import read_job, submit
 from workbench.runs.slurm_queue import JobState, job_state
-from workbench.runs.state import summarize
 from workbench.runs.stop import stop_runs
+from workbench.runs.summary import summarize
 from workbench.runs.sweep import SweepTrial
 from workbench.runs.sweep_jobs import submit_sweep
 from workbench.runs.sweep_queue import stop_sweep

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from workbench.experiment.sections import TrainingSpec
+from workbench.experiment.training_section import TrainingSpec
 from workbench.machine.facts import TrialStep
 from workbench.machine.trial import DeviceTrial
 from workbench.training import probe

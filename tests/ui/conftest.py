@@ -34,5 +34,5 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def measured_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Query no driver; the machine was measured."""
     monkeypatch.setattr(strategy, "expected_device", lambda gpu: "CPU")
-    monkeypatch.setattr(preflight, "find_gpus", lambda requested, *_: (GpuChoice(requested),))
+    monkeypatch.setattr(preflight, "find_gpus", lambda *_: (GpuChoice(),))
     monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: FIGURES)

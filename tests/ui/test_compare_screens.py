@@ -19,7 +19,7 @@ from workbench.datasets.manifest import ImageRecord, write_manifest
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.render.compare import comparison_grid, format_comparison
-from workbench.render.curves import curve_options, legend, run_series
+from workbench.render.compared_curves import curve_options, legend, run_series
 from workbench.render.layers import describe_stage
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.history import History, fold

@@ -19,14 +19,8 @@ from workbench.app.draft import Draft, newest_draft
 from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS
 from workbench.runs.history import History, fold
-from workbench.runs.results import (
-    Results,
-    caveats,
-    describe_reference,
-    parse_results,
-    read_results,
-    suggest_next,
-)
+from workbench.runs.next_step import suggest_next
+from workbench.runs.results import Results, caveats, describe_reference, parse_results, read_results
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.keys import KeyLine
 from workbench.ui.layers.screen import LayersScreen

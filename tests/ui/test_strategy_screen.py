@@ -20,7 +20,8 @@ from workbench.bases.architectures import BASES
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS
-from workbench.experiment.toml import field_at, keys, read_spec
+from workbench.experiment.spec_keys import field_at, keys
+from workbench.experiment.toml import read_spec
 from workbench.files import boot_id
 from workbench.paths import Workspace
 from workbench.render.strategy import format_key_value, key_schema, parse_typed_value, truncate

@@ -16,7 +16,7 @@ from workbench.runs.event_log import read_events
 from workbench.runs.events import RunFailed
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import follow, launch
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 
 pytestmark = pytest.mark.worker
 

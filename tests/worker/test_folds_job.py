@@ -58,7 +58,6 @@ def test_every_image_is_predicted_and_a_wrong_label_is_the_first_suspect(person:
     assert len(rows) == 62
     report = read_suspects(run)
     assert (report.folds, report.repeats, report.groups) == (3, 2, 61)
-    assert report.own_base
     assert report.random_weights
     assert report.suspects[0].path == "dark/wrong.png"
     near = [one.path for one in report.neighbours["dark/wrong.png"]]

@@ -11,7 +11,7 @@ from made_sweeps import made_sweep
 from workbench.experiment.toml import read_spec
 from workbench.paths import Workspace
 from workbench.runs.event_log import read_events
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 from workbench.runs.sweep import MEDIAN, SweepTrial
 from workbench.worker import sweep as worker_sweep
 from workbench.worker.sweep import Pruner, continue_sweep

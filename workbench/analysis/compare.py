@@ -20,7 +20,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.freeze_check import FROZEN, TRAINS
 from workbench.runs.history import History, StageRow, fold
 from workbench.runs.score import Score
-from workbench.runs.state import RunSummary, summarize
+from workbench.runs.summary import RunSummary, summarize
 from workbench.words import shown
 
 # Counts of images by (hash of their pixels, label).

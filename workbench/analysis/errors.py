@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.errors import UserError
-from workbench.files import open_table
+from workbench.files import damaged_at, open_table
 from workbench.messages import tr
 from workbench.runs.confusion import ConfusedPair
 from workbench.text import safe_text
@@ -98,14 +98,7 @@ def read_predictions(path: Path) -> PredictionTable:
             tr("{path} cannot be read: {reason}.", path=safe_text(path), reason=reason)
         ) from error
     except (ValueError, csv.Error) as error:
-        raise UserError(
-            tr(
-                "{path} is damaged at line {number}: {error}.",
-                path=safe_text(path),
-                number=number,
-                error=safe_text(error),
-            )
-        ) from error
+        raise damaged_at(path, number, error) from error
     return PredictionTable(
         names,
         tuple(paths),

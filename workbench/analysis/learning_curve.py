@@ -165,7 +165,6 @@ def format_points(gain: float) -> str:
 def class_worths(
     measured: Mapping[str, tuple[Sequence[int], np.ndarray]],
     groups: np.ndarray | None = None,
-    more: int = MORE_IMAGES,
 ) -> tuple[ClassWorth, ...]:
     """Return what more images of each class would bring, the most first.
 
@@ -174,12 +173,14 @@ def class_worths(
             often each image was predicted rightly with them, float (s, n), as
             `fit_learning_curve` takes it; of other classes all images were fitted.
         groups: As `fit_learning_curve`.
-        more: Images in addition.
     """
     worths = []
     for label, (images, right) in measured.items():
-        gain = fit_learning_curve(images, right, groups).gain(images[-1], images[-1] + more)
-        worths.append(ClassWorth(label, images[-1], more, gain.accuracy, gain.low, gain.high))
+        curve = fit_learning_curve(images, right, groups)
+        gain = curve.gain(images[-1], images[-1] + MORE_IMAGES)
+        worths.append(
+            ClassWorth(label, images[-1], MORE_IMAGES, gain.accuracy, gain.low, gain.high)
+        )
     return tuple(sorted(worths, key=lambda one: (-one.is_worth_it, -one.gain, one.label)))
 
 

@@ -58,23 +58,6 @@ class JobHandle:
         return report
 
 
-def run_in_scratch(
-    workspace: Workspace,
-    job: str,
-    request: dict[str, Any],
-    on_event: Callable[[JobEvent], None],
-    on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
-) -> dict[str, Any]:
-    """Run a job that trains but keeps no run; the files it writes are removed.
-
-    The request needs neither workspace nor scratch folder (see `worker.training_setup`). Otherwise
-    as `run_job`.
-    """
-    with tempfile.TemporaryDirectory(prefix="workbench-") as scratch:
-        shared = {"workspace": str(workspace.root), "scratch": scratch}
-        return run_job(job, {**shared, **request}, on_event, on_start=on_start)
-
-
 def run_trial_job(
     workspace: Workspace,
     job: str,
@@ -85,15 +68,17 @@ def run_trial_job(
 ) -> dict[str, Any]:
     """Let a worker train on a spec without making a run; return its result.
 
-    The `request` has the job's parameters beside the spec; the `handle` cancels the job.
+    The `request` has the job's parameters beside the spec; the `handle` cancels the job. The files
+    that the worker writes are removed.
 
     Raises:
         UserError: the spec cannot be trained here, or the worker failed.
     """
     check_before_training(spec)
-    request = {"spec": spec_tree(spec), **request}
     on_start = (handle or JobHandle()).attach
-    return run_in_scratch(workspace, job, request, on_event, on_start)
+    with tempfile.TemporaryDirectory(prefix="workbench-") as scratch:
+        shared = {"workspace": str(workspace.root), "scratch": scratch, "spec": spec_tree(spec)}
+        return run_job(job, {**shared, **request}, on_event, on_start=on_start)
 
 
 def report_progress(

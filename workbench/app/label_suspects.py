@@ -50,7 +50,6 @@ class SuspectReport:
         groups: of images that were kept on one side; as many as images where all differ.
         base: name of the pretrained network.
         random_weights: whether its weights are random; such features say little.
-        own_base: whether it is the run's own base.
         seconds: that it took.
         neighbours: of the first suspects, by path; the nearest first.
         points: where each image lies on a map, float (n, 2); None in reports of earlier versions.
@@ -63,7 +62,6 @@ class SuspectReport:
     groups: int
     base: str
     random_weights: bool
-    own_base: bool
     seconds: float
     neighbours: dict[str, tuple[Neighbour, ...]]
     points: np.ndarray | None = None
@@ -198,7 +196,6 @@ def read_suspects(run: RunFolder) -> SuspectReport:
             int(values["groups"]),
             str(values["base"]),
             values["weights"] == RANDOM,
-            bool(values["own_base"]),
             float(values["seconds"]),
             near,
             np.array(values["points"], float) if "points" in values else None,

@@ -20,12 +20,12 @@ from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
-from workbench.render.compare import describe_paired_test
+from workbench.render.conclusions import describe_paired_test
 from workbench.render.runs import rough_time
 from workbench.render.strategy import UNKNOWN_TIME, forecast
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History
-from workbench.runs.state import RunSummary
+from workbench.runs.summary import RunSummary
 from workbench.runs.sweep import (
     PRESET,
     Sweep,

@@ -164,7 +164,7 @@ def _start_notes(
     return [*gpus, *(f"{safe_text(run.name)} {slower}" for run in others)]
 
 
-def start_demo(workspace: Workspace, notify: Notify = ignore) -> list[RunFolder]:
+def start_demo(workspace: Workspace) -> list[RunFolder]:
     """Start a dense baseline on handwritten digits and queue a convnet behind it.
 
     Needs no network; call it in a thread.
@@ -175,7 +175,7 @@ def start_demo(workspace: Workspace, notify: Notify = ignore) -> list[RunFolder]
     runs: list[RunFolder] = []
     for preset in DEMO:
         spec = demo_spec(workspace, preset)
-        runs.append(start_run(workspace, spec, f"demo-{preset}", notify, queue=bool(runs)))
+        runs.append(start_run(workspace, spec, f"demo-{preset}", queue=bool(runs)))
     return runs
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from workbench.machine.terminal_signals import BELL, notification
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.runs.state import RunSummary
+from workbench.runs.summary import RunSummary
 from workbench.settings import NotificationSettings
 from workbench.text import safe_text
 from workbench.words import reason_of, shown

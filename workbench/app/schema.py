@@ -25,7 +25,8 @@ from workbench.runs.events import (
     StepProgress,
 )
 from workbench.runs.score import Score
-from workbench.runs.state import ENDED, RunSummary
+from workbench.runs.state import ENDED
+from workbench.runs.summary import RunSummary
 from workbench.runs.watch import RUNNING
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

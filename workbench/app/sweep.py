@@ -12,8 +12,8 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.fields import spec_table
 from workbench.runs.history import History
-from workbench.runs.state import RunSummary
 from workbench.runs.stop import has_worker_or_job
+from workbench.runs.summary import RunSummary
 from workbench.runs.sweep import Sweep, SweepTrial, parse_trial_spec, run_folders
 from workbench.runs.sweep_queue import advance, count_waiting
 from workbench.runs.watch import RunWatch

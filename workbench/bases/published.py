@@ -12,7 +12,6 @@ class WeightsFile:
     """A published file.
 
     Attributes:
-        base: Name of the base.
         name: File name.
         url: Where it is published; "" for a file of a package.
         size: Bytes, or None where none were published.
@@ -21,7 +20,6 @@ class WeightsFile:
         package: Of the Python package index that holds it; "" for a download.
     """
 
-    base: str
     name: str
     url: str
     size: int | None
@@ -42,13 +40,13 @@ def weights_file(base: str, image_size: tuple[int, int]) -> WeightsFile:
     info = BASES[base]
     if info.package:
         digest = f"sha256:{info.sha256}"
-        return WeightsFile(base, info.file, "", None, digest, info.image_size, info.package)
+        return WeightsFile(info.file, "", None, digest, info.image_size, info.package)
     files = info.stored["weights"]
     height, width = image_size
     side = str(height if height == width and str(height) in files else ANY_SIZE[0])
     file = files[side]
     return WeightsFile(
-        base, file["name"], file["url"], info.bytes.get(side), file["digest"] or None, int(side)
+        file["name"], file["url"], info.bytes.get(side), file["digest"] or None, int(side)
     )
 
 

@@ -19,22 +19,13 @@ from workbench.cli.logs import logs
 from workbench.cli.mirror import mirror
 from workbench.cli.plan import bases, layers, plan, presets
 from workbench.cli.results import evaluate, predict
-from workbench.cli.runs import (
-    attach,
-    compare,
-    delete,
-    note,
-    restore,
-    runs,
-    status,
-    stop,
-    tag,
-)
+from workbench.cli.runs import attach, compare, note, runs, status, stop, tag
 from workbench.cli.schema import schema
 from workbench.cli.settings import settings
 from workbench.cli.slurm import slurm
 from workbench.cli.sweep import sweep
 from workbench.cli.train import resume, train
+from workbench.cli.trash import delete, restore
 from workbench.cli.tune import lr_find, tune
 from workbench.cli.usage import translate_usage_errors
 

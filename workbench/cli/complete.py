@@ -105,7 +105,7 @@ def complete_job_settings(ctx: click.Context, param: click.Parameter, incomplete
 
 def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete keys of the spec, each with its equals sign."""
-    from workbench.experiment.toml import keys
+    from workbench.experiment.spec_keys import keys
 
     return _matching([f"{key}=" for key in keys()], incomplete)
 

@@ -93,7 +93,7 @@ def suggest_setting(error: click.NoSuchOption, words: Sequence[str]) -> str:
     known = error.ctx.command.params if error.ctx else ()
     if not any("--set" in one.opts for one in known):
         return ""
-    from workbench.experiment.toml import keys as spec_keys
+    from workbench.experiment.spec_keys import keys as spec_keys
 
     option = error.option_name
     name = option.lstrip("-").replace("-", "_")

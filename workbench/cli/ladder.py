@@ -250,7 +250,8 @@ def _watch(workspace: Workspace, chosen: "Sweep") -> None:
     """Watch the runs in their order; Ctrl-C ends the watching, never a run."""
     from workbench.cli.follow import watch
     from workbench.runs.folder import RunFolder
-    from workbench.runs.state import ENDED, summarize
+    from workbench.runs.state import ENDED
+    from workbench.runs.summary import summarize
     from workbench.runs.sweep import find_sweep
     from workbench.runs.sweep_queue import advance
     from workbench.runs.sweep_record import LADDER

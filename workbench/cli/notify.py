@@ -16,7 +16,7 @@ from workbench.machine.terminal_signals import (
 from workbench.messages import tr
 from workbench.runs.events import EpochFinished, Event, Resumed, RunFinished, StageStarted
 from workbench.runs.folder import RunFolder
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 from workbench.settings import NotificationSettings
 from workbench.text import safe_text
 

@@ -1,11 +1,11 @@
-"""Commands on runs: runs, status, attach, stop, delete, restore, compare."""
+"""Commands on runs: runs, tag, note, status, attach, stop, compare."""
 
 import time
 from typing import TYPE_CHECKING
 
 import click
 
-from workbench.cli.complete import complete_runs, complete_trash
+from workbench.cli.complete import complete_runs
 from workbench.cli.group import EXIT_ERROR, command_line, in_workspace
 from workbench.cli.hosts import all_hosts_option, chosen_hosts, host_option, print_problem
 from workbench.cli.options import (
@@ -20,15 +20,8 @@ from workbench.errors import UserError
 from workbench.experiment.metrics import ACCURACY, METRICS, SHORT_TITLES
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.runs.state import CROSS_VALIDATION, RunSummary
-from workbench.text import (
-    format_accuracy,
-    format_age,
-    format_seconds,
-    group_notes,
-    safe_text,
-    table,
-)
+from workbench.runs.summary import CROSS_VALIDATION, RunSummary
+from workbench.text import format_accuracy, format_seconds, group_notes, safe_text, table
 from workbench.words import shown
 
 if TYPE_CHECKING:
@@ -251,7 +244,7 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
     """Show the state of a run; the newest if none is named."""
     from workbench.runs.annotations import newest_note, read_tags
     from workbench.runs.folder import find_run
-    from workbench.runs.state import summarize
+    from workbench.runs.summary import summarize
 
     folder = find_run(workspace, run)
     values = summarize(folder).as_dict()
@@ -296,8 +289,8 @@ def stop(workspace: Workspace, run: str | None) -> None:
     from workbench.runs.lock import is_locked
     from workbench.runs.slurm import resume_arguments
     from workbench.runs.slurm_queue import is_open
-    from workbench.runs.state import summarize
     from workbench.runs.stop import only_running, stop_runs
+    from workbench.runs.summary import summarize
 
     folder = only_running(workspace) if run is None else find_run(workspace, run)
     if not (is_locked(folder.lock_path) or is_open(folder)):
@@ -323,60 +316,6 @@ def stop(workspace: Workspace, run: str | None) -> None:
     echo(
         tr("{folder} is {phase}.", folder=folder.name, phase=shown(state.phase))
         + (" " + tr("Resume: {again}", again=again) if state.resumable else "")
-    )
-
-
-@click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", shell_complete=complete_runs)
-@in_workspace
-def delete(workspace: Workspace, runs: tuple[str, ...]) -> None:
-    """Move runs to the trash of the workspace; `restore` brings them back."""
-    from workbench.runs.folder import find_run
-    from workbench.runs.trash import move_to_trash
-
-    for folder in dict.fromkeys(find_run(workspace, name) for name in runs):
-        moved = move_to_trash(workspace, folder)
-        echo(
-            tr(
-                "{folder_name} is in the trash now: {moved_path}",
-                folder_name=folder.name,
-                moved_path=safe_text(moved.path, 1000),
-            )
-        )
-        echo(
-            tr("Bring it back: {command}", command=command_line(workspace, "restore", folder.name))
-        )
-
-
-@click.command()
-@click.argument("run", required=False, shell_complete=complete_trash)
-@click.option("--as", "name", metavar="NAME", default="", help="Give the run a new name.")
-@in_workspace
-def restore(workspace: Workspace, run: str | None, name: str) -> None:
-    """Bring back a deleted run; without a name, list what is in the trash.
-
-    Of several runs of a name, the one deleted last comes back.
-    """
-    from workbench.runs.trash import find_trashed, list_trash
-    from workbench.runs.trash import restore as restore_run
-
-    if run is None:
-        if name:
-            raise UserError(tr("--as {name} renames one run: name the run first.", name=name))
-        now = time.time()
-        rows = [
-            (one.name, tr("{now} ago", now=format_age(max(now - one.deleted, 0))))
-            for one in list_trash(workspace)
-        ]
-        echo(table((tr("run"), tr("deleted")), rows, "lr") if rows else tr("The trash is empty."))
-        return
-    folder = restore_run(workspace, find_trashed(workspace, run), name)
-    echo(
-        tr(
-            "{folder_name} is back. See: {command}",
-            folder_name=folder.name,
-            command=command_line(workspace, "status", folder.name),
-        )
     )
 
 

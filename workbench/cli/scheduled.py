@@ -24,7 +24,7 @@ from workbench.runs.launch import POLL_SECONDS, launch, request_stop
 from workbench.runs.lock import RunLocked, is_locked, this_host
 from workbench.runs.slurm import EXIT_TERMINATED, this_job
 from workbench.runs.slurm_starts import check_progress
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 from workbench.text import safe_text
 from workbench.words import shown
 

@@ -15,7 +15,8 @@ from workbench.experiment.base_choice import explain_base
 from workbench.experiment.fitting import fit_preset
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import Tree, apply_settings, flat, parse_spec, read_tree
+from workbench.experiment.spec_keys import Tree
+from workbench.experiment.toml import apply_settings, flat, parse_spec, read_tree
 from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.runs.folder import MAX_SUGGESTIONS

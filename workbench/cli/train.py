@@ -204,7 +204,7 @@ def resume(
     from workbench.app.run_control import resume_run
     from workbench.cli.follow import watch
     from workbench.runs.folder import find_run
-    from workbench.runs.state import summarize
+    from workbench.runs.summary import summarize
 
     folder = find_run(workspace, run)
     job = _job(slurm, slurm_set, queue, folder)

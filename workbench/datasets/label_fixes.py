@@ -14,7 +14,7 @@ from workbench.datasets.manifest import ScanRecord, check_pixel_hash
 from workbench.datasets.names import format_examples, natural_sorted, normalize_label
 from workbench.datasets.store import find_folder
 from workbench.errors import UserError
-from workbench.files import cannot_read, open_table, write_atomic
+from workbench.files import cannot_read, damaged_at, open_table, write_atomic
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_choices, plural, safe_text
@@ -110,15 +110,7 @@ def read_label_fixes(path: Path) -> list[LabelFix]:
         raise cannot_read(path, error) from error
     except (ValueError, csv.Error) as error:
         line = number + isinstance(error, csv.Error)
-        raise UserError(
-            tr(
-                "{path} is damaged at line {line}: {error}.",
-                path=safe_text(path),
-                line=line,
-                error=safe_text(error),
-            ),
-            _FORMAT,
-        ) from error
+        raise damaged_at(path, line, error, _FORMAT) from error
     return list(found.values())
 
 

@@ -11,11 +11,8 @@ from operator import attrgetter
 from pathlib import Path
 
 from workbench.datasets.sixteen_bit import FULL, Levels
-from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS
-from workbench.files import cannot_read, open_table, write_atomic
-from workbench.messages import tr
-from workbench.text import safe_text
+from workbench.files import cannot_read, damaged_at, open_table, write_atomic
 
 _PIXEL_HASH = re.compile("[0-9a-f]{32}")
 Stamp = tuple[int, int, int, int]  # size in bytes, times of change and of status, inode
@@ -196,14 +193,7 @@ def read_manifest(path: Path) -> list[ImageRecord]:
     except OSError as error:
         raise cannot_read(path, error) from error
     except (ValueError, csv.Error) as error:
-        raise UserError(
-            tr(
-                "{path} is damaged at line {number}: {error}.",
-                path=safe_text(path),
-                number=number,
-                error=safe_text(error),
-            )
-        ) from error
+        raise damaged_at(path, number, error) from error
     return rows
 
 

@@ -31,7 +31,7 @@ from workbench.datasets.scan_pack import ScanPack, read_scan_rows
 from workbench.datasets.sources.opening import open_images, open_source
 from workbench.datasets.sources.source import LABELS, LAYOUT, NOT_READ, Source
 from workbench.datasets.split import assign
-from workbench.datasets.store import building, dataset_folder, find_folder, open_in, source_root
+from workbench.datasets.store import building, dataset_folder, find_folder, open_in
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
@@ -52,7 +52,6 @@ class PreparedData:
     Attributes:
         name: Of the data folder.
         folder: data/<name> in the workspace.
-        source_root: Where the rows' paths start: a folder, or an npz file.
         rows: The images in the order of the pack.
         labels: The classes, 2 before 10.
         pack: The file of the pack.
@@ -62,7 +61,6 @@ class PreparedData:
 
     name: str
     folder: Path
-    source_root: Path
     rows: tuple[ImageRecord, ...]
     labels: tuple[str, ...]
     pack: Path
@@ -119,7 +117,7 @@ def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -
         notes = fixed.notes + assignment.notes + _levels_notes(fixed.records, rows)
         notes += _again_notes(folder, rows, data)
         pack = build_pack(source.root, rows, data, folder, progress, records)
-    return _prepared(folder, source.root, rows, pack, found, notes)
+    return _prepared(folder, rows, pack, found, notes)
 
 
 def prepare_from_manifest(
@@ -142,15 +140,14 @@ def prepare_from_manifest(
     pack = pack_path(folder, rows, data) if folder else None
     shape = (len(rows), *data.input_shape)
     if folder and pack and is_whole(pack, shape) and (folder / AUDIT_NAME).exists():
-        root = source_root(folder)
-        return _prepared(folder, root, tuple(rows), pack, read_audit(folder / AUDIT_NAME), ())
+        return _prepared(folder, tuple(rows), pack, read_audit(folder / AUDIT_NAME), ())
     source = open_in(workspace, data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     source = with_groups(source, data.group)
     with _in_folder(folder, progress):
         records, _, found = _scanned(source, folder, progress, data)
         pack = build_pack(source.root, rows, data, folder, progress, records)
-    return _prepared(folder, source.root, tuple(rows), pack, found, ())
+    return _prepared(folder, tuple(rows), pack, found, ())
 
 
 def inspect(
@@ -316,7 +313,6 @@ def _again_notes(folder: Path, rows: Sequence[ImageRecord], data: DataSpec) -> t
 
 def _prepared(
     folder: Path,
-    root: Path,
     rows: tuple[ImageRecord, ...],
     pack: Path,
     found: Audit,
@@ -328,7 +324,6 @@ def _prepared(
     return PreparedData(
         folder.name,
         folder,
-        root,
         rows,
         labels,
         pack,

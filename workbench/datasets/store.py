@@ -39,25 +39,21 @@ class DatasetSummary:
 
     Attributes:
         name: Of the folder.
-        folder: Its path.
         source: The path given by the user; "" for a mere download of the catalogue.
         kind: How the source is laid out; "" as above.
         images: Images with a label; None before the first scan.
         classes: Likewise.
         packs: Size of each pack in bytes, by file name; rows that the scan made for one included.
         features: Size of each file of cached features in bytes, by file name.
-        prepared: Seconds since 1970 of the last preparation; None before it.
     """
 
     name: str
-    folder: Path
     source: str
     kind: str
     images: int | None
     classes: int | None
     packs: dict[str, int]
     features: dict[str, int]
-    prepared: float | None
 
 
 @dataclass(frozen=True)
@@ -150,7 +146,7 @@ def building(folder: Path, progress: Progress = silent) -> Iterator[None]:
     with _waiting(
         folder / _LOCK_NAME, tr("preparing {folder}", folder=safe_text(folder.name)), progress
     ):
-        _remove(folder, _leftovers(folder))
+        _remove(_leftovers(folder))
         yield
 
 
@@ -214,7 +210,7 @@ def clean(
                 path for path in (folder / ROWS_NAME, folder / KEYS_NAME) if path.exists()
             ]
             unneeded += [folder / CACHE_NAME] if scan and (folder / CACHE_NAME).exists() else []
-            return _remove(folder, unneeded)
+            return _remove(unneeded)
     except OSError as error:
         reason = safe_text(reason_of(error))
         raise UserError(
@@ -306,22 +302,19 @@ def _read_source(folder: Path) -> dict[str, str]:
 
 def _summary(folder: Path) -> DatasetSummary:
     values = _read_source(folder)
-    images = classes = prepared = None
+    images = classes = None
     audit_file = folder / AUDIT_NAME
     if audit_file.exists():
         found = read_audit(audit_file)
         images, classes = found.images, len(found.counts)
-        prepared = audit_file.stat().st_mtime
     return DatasetSummary(
         name=folder.name,
-        folder=folder,
         source=values.get("source", ""),
         kind=values.get("kind", ""),
         images=images,
         classes=classes,
         packs=_sizes(folder, _PACKS) | _sizes(folder, ROWS_NAME),
         features=_sizes(folder, _FEATURES),
-        prepared=prepared,
     )
 
 
@@ -329,7 +322,7 @@ def _leftovers(folder: Path) -> list[Path]:
     return sorted({path for pattern in _TEMPORARY for path in folder.glob(pattern)})
 
 
-def _remove(folder: Path, paths: list[Path]) -> CleanResult:
+def _remove(paths: list[Path]) -> CleanResult:
     freed = 0
     for path in paths:
         freed += path.stat().st_size

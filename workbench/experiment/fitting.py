@@ -16,11 +16,9 @@ from workbench.experiment.facts import SPLITS
 from workbench.experiment.linear_probe import LAYERS, STEPS_ONLY, STREAMED
 from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
 from workbench.experiment.presets import filters_for, pooling_for
-from workbench.experiment.sections import (
-    FINE_TUNING_KEYS,
-    SplitSpec,
-)
+from workbench.experiment.sections import SplitSpec
 from workbench.experiment.stack import AVERAGE, Convolutions, StackError, convolution_stack
+from workbench.experiment.training_section import FINE_TUNING_KEYS
 
 Tree = dict[str, Any]
 Given = Collection[str]

@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from workbench.experiment.augmentation import AugmentationSpec
-from workbench.experiment.sections import Section, TrainingSpec
+from workbench.experiment.sections import Section
+from workbench.experiment.training_section import TrainingSpec
 
 
 class ProbeSpec(Section):

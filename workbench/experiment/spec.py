@@ -9,16 +9,9 @@ from workbench.bases.table import BaseError, BaseTable
 from workbench.experiment.augmentation import AugmentationSpec
 from workbench.experiment.linear_probe import LAYERS, STEPS_ONLY, STREAMED, ProbeSpec
 from workbench.experiment.presets import PRESETS
-from workbench.experiment.sections import (
-    FINE_TUNING_KEYS,
-    BaseSpec,
-    DataSpec,
-    EvaluationSpec,
-    ModelSpec,
-    Section,
-    TrainingSpec,
-)
+from workbench.experiment.sections import BaseSpec, DataSpec, EvaluationSpec, ModelSpec, Section
 from workbench.experiment.stack import AVERAGE, StackError, convolution_stack
+from workbench.experiment.training_section import FINE_TUNING_KEYS, TrainingSpec
 from workbench.messages import tr
 from workbench.text import format_choices, not_allowed
 

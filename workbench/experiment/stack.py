@@ -131,23 +131,22 @@ def head_stack(
     return rows
 
 
-def probe_stack(channels: Sequence[int], classes: int, block: str = "head") -> list[LayerRow]:
+def probe_stack(channels: Sequence[int], classes: int) -> list[LayerRow]:
     """Return the layers from maps of a base to a linear probe's output.
 
     Args:
         channels: of each map.
         classes: number of labels.
-        block: of the layers.
     """
     names = average_names(len(channels))
     rows = [
-        LayerRow(name, "average pooling", (count,), 0, block)
+        LayerRow(name, "average pooling", (count,), 0, "head")
         for name, count in zip(names, channels, strict=True)
     ]
     joined = sum(channels)
     if len(channels) > 1:
-        rows.append(LayerRow(FEATURES, "concatenate", (joined,), 0, block))
-    return [*rows, _dense("output", joined, 1 if classes == 2 else classes, block)]
+        rows.append(LayerRow(FEATURES, "concatenate", (joined,), 0, "head"))
+    return [*rows, _dense("output", joined, 1 if classes == 2 else classes, "head")]
 
 
 def average_names(maps: int) -> tuple[str, ...]:

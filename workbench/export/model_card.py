@@ -15,15 +15,16 @@ from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import FULL, Levels
 from workbench.experiment.facts import SPLITS, count_images, list_splits
-from workbench.experiment.sections import TrainingSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stage_titles import stage_title
+from workbench.experiment.training_section import TrainingSpec
 from workbench.export.formats import MAX_DIFFERENCE, ExportFormat
 from workbench.export.run_data import RunData, class_table
 from workbench.export.templating import render
 from workbench.messages import tr
+from workbench.runs.event_text import describe_cross_validation
 from workbench.runs.freeze_check import FROZEN, group_by_block, layers_of_stage
-from workbench.runs.history import StageRow, describe_cross_validation
+from workbench.runs.history import StageRow
 from workbench.runs.results import caveats
 from workbench.runs.score import format_scores
 from workbench.text import format_shape, plural, safe_text

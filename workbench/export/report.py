@@ -29,9 +29,10 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.history import (
     monitored_scores,
 )
-from workbench.runs.results import MIRRORED, caveats, describe_reference, suggest_next
+from workbench.runs.next_step import suggest_next
+from workbench.runs.results import MIRRORED, caveats, describe_reference
 from workbench.runs.score import format_scores
-from workbench.runs.state import RunSummary
+from workbench.runs.summary import RunSummary
 from workbench.text import (
     format_accuracy,
     format_gib,

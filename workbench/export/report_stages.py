@@ -7,6 +7,7 @@ from markupsafe import Markup
 from workbench.experiment.stage_titles import stage_title
 from workbench.export.run_data import RunData
 from workbench.messages import tr
+from workbench.runs.event_text import describe_cross_validation, describe_kept
 from workbench.runs.freeze_check import (
     ERROR,
     Layer,
@@ -15,7 +16,7 @@ from workbench.runs.freeze_check import (
     layers_of_stage,
     verdict,
 )
-from workbench.runs.history import StageRow, describe_cross_validation, describe_kept
+from workbench.runs.history import StageRow
 from workbench.text import format_moved, format_shape, plural, safe_text
 from workbench.words import shown
 

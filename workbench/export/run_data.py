@@ -33,7 +33,7 @@ from workbench.runs.event_log import read_events
 from workbench.runs.folder import RunFolder, read_tables
 from workbench.runs.history import History, fold
 from workbench.runs.results import Results, read_results
-from workbench.runs.state import RunSummary, summarize
+from workbench.runs.summary import RunSummary, summarize
 from workbench.text import format_accuracy
 
 _PACKAGES = ("backend", "keras", "tensorflow", "jax", "torch", "numpy", "pillow", "python")

@@ -23,14 +23,14 @@ from workbench.experiment.facts import SPLITS
 from workbench.experiment.metrics import METRICS, higher_is_better, monitored_score
 from workbench.experiment.optimizers import OPTIMIZERS
 from workbench.experiment.plan import plan_stages, rate_factors, steps_per_epoch
-from workbench.experiment.sections import TrainingSpec
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.training_section import TrainingSpec
 from workbench.export.run_data import RunData, checked_spec
 from workbench.export.target import check_free
 from workbench.export.templating import literal, render
 from workbench.files import write_atomic
 from workbench.messages import tr
-from workbench.runs.history import describe_early_end
+from workbench.runs.state import describe_early_end
 from workbench.text import safe_text
 
 _UNNAMED_SUMS = "ConvNeXt"  # the family whose sums are no layers in Keras

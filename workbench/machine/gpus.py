@@ -21,14 +21,12 @@ class GpuChoice:
     """The device that a run will see.
 
     Attributes:
-        requested: "auto", "none" or a number.
         gpu: the GPU, None for the CPU or where NVML reports none.
         mig_slice: its slice, in MIG mode.
         environment: variables that show the worker only this device.
         report: what NVML reported for the choice; None where it was not asked.
     """
 
-    requested: int | str
     gpu: Gpu | None = None
     mig_slice: MigDevice | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -108,7 +106,7 @@ def usable_gpus(
         UserError: there is no such GPU, it does not respond, or the variable hides it.
     """
     if requested == NONE:
-        return (GpuChoice(requested, environment={VARIABLE: "-1"}),)
+        return (GpuChoice(environment={VARIABLE: "-1"}),)
     all_gpus = nvml.gpus if nvml else ()
     seen = read_visibility(environment.get(VARIABLE), all_gpus)
     if requested == AUTO:
@@ -116,12 +114,12 @@ def usable_gpus(
             choice
             for gpu in seen.gpus
             if not gpu.error and (not gpu.mig or gpu.mig_devices or seen.slices)
-            for choice in _candidates(requested, gpu, seen.slices)
+            for choice in _candidates(gpu, seen.slices)
         ]
     else:
         gpu = _requested(requested, all_gpus, seen, nvml, environment)
-        usable = _candidates(requested, gpu, seen.slices)
-    return tuple(sorted(usable, key=_freedom, reverse=True)) or (GpuChoice(requested),)
+        usable = _candidates(gpu, seen.slices)
+    return tuple(sorted(usable, key=_freedom, reverse=True)) or (GpuChoice(),)
 
 
 def free_twins(
@@ -234,16 +232,15 @@ def _named(requested: int | str, gpus: Sequence[Gpu], nvml: Nvml | None) -> Gpu:
     )
 
 
-def _candidates(requested: int | str, gpu: Gpu, named: Sequence[MigDevice]) -> list[GpuChoice]:
+def _candidates(gpu: Gpu, named: Sequence[MigDevice]) -> list[GpuChoice]:
     """Return a GPU, or its slices; of these only named ones, if any is named."""
     if not gpu.mig:
-        return [GpuChoice(requested, gpu, None, _variables(gpu.uuid, gpu.index))]
+        return [GpuChoice(gpu, None, _variables(gpu.uuid, gpu.index))]
     parts = [part for part in gpu.mig_devices if part in named]
     if named and not parts:  # named as in old drivers: keep the variable
-        return [GpuChoice(requested, gpu, named[0])]
+        return [GpuChoice(gpu, named[0])]
     return [
-        GpuChoice(requested, gpu, part, _variables(part.uuid, gpu.index))
-        for part in parts or gpu.mig_devices
+        GpuChoice(gpu, part, _variables(part.uuid, gpu.index)) for part in parts or gpu.mig_devices
     ]
 
 

@@ -261,9 +261,7 @@ def check_accelerator(mode: str, environment: Mapping[str, str] = os.environ) ->
         )
 
 
-def gpu_notes(
-    spec: ExperimentSpec, choice: GpuChoice, environment: Mapping[str, str] = os.environ
-) -> list[str]:
+def gpu_notes(spec: ExperimentSpec, choice: GpuChoice) -> list[str]:
     """Return the GPU that a run uses, who holds its memory, what it was not tried with.
 
     [] for the CPU.
@@ -276,12 +274,12 @@ def gpu_notes(
         memory_total=format_gib(choice.memory_total),
     )
     found = [f"GPU {choice.gpu.index}, {safe_text(choice.device_name)}, {free}"]
-    return [*found, *filter(None, (_held_by(choice), _untried(spec, choice, environment)))]
+    return [*found, *filter(None, (_held_by(choice), _untried(spec, choice)))]
 
 
-def _untried(spec: ExperimentSpec, choice: GpuChoice, environment: Mapping[str, str]) -> str:
+def _untried(spec: ExperimentSpec, choice: GpuChoice) -> str:
     """Return how to find out whether the GPU trains faster in other ways; "" where it is known."""
-    environment = backend_environment(spec.training.backend, environment)
+    environment = backend_environment(spec.training.backend, os.environ)
     training, trial = spec.training, load_trial(choice.device_name, environment)
     capability = choice.gpu.compute_capability if choice.gpu else None
     jit = decide_jit(chosen_backend(environment), "gpu", training.deterministic, trial)
@@ -336,7 +334,7 @@ def _check_gpus(spec: ExperimentSpec, environment: Mapping[str, str]) -> tuple[G
     """Check that the requested GPUs exist; without querying the driver where any one will do."""
     requested, count = spec.training.gpu, spec.training.devices
     if count == 1 and requested in (AUTO, NONE):
-        return (GpuChoice(requested),)
+        return (GpuChoice(),)
     return find_gpus(requested, count, None, environment)
 
 

@@ -15,7 +15,7 @@ from workbench.analysis.epoch_confusion import (
 )
 from workbench.messages import tr
 from workbench.render.canvas import Series, Values
-from workbench.render.curves import MARKERS
+from workbench.render.compared_curves import MARKERS
 from workbench.render.marks import best_name, levels
 from workbench.render.runs import epoch_in_stage
 from workbench.runs.events import EpochFinished

@@ -8,7 +8,7 @@ from rich.text import Text
 from workbench.experiment.metrics import ACCURACY
 from workbench.messages import tr
 from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
-from workbench.runs.state import RunSummary
+from workbench.runs.summary import RunSummary
 from workbench.runs.watch import RunView
 from workbench.text import cell_width, cut_cells, format_age, pad_cells, safe_text
 from workbench.words import shown

@@ -17,7 +17,7 @@ from workbench.render.run_table import stale_age
 from workbench.runs.events import EpochFinished
 from workbench.runs.fields import whole
 from workbench.runs.history import History, StageRow
-from workbench.runs.state import CROSS_VALIDATION, VALIDATION
+from workbench.runs.summary import CROSS_VALIDATION, VALIDATION
 from workbench.runs.watch import Runs, RunView
 from workbench.text import format_seconds, plural, safe_text
 from workbench.words import shown

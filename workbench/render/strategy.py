@@ -16,8 +16,9 @@ from workbench.experiment.lr_find import Suggestion, format_rate, learning_rate_
 from workbench.experiment.presets import PRESETS, REFERENCE_ACCURACY
 from workbench.experiment.search_space import Trial
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.spec_keys import field_at
 from workbench.experiment.stage_titles import stage_title
-from workbench.experiment.toml import apply_settings, field_at
+from workbench.experiment.toml import apply_settings
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr, tr_kept
 from workbench.render.bases import LABEL, base_choices, describe_base

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from workbench.experiment.metrics import SCORES
-from workbench.messages import tr
+from workbench.runs.event_text import describe_batch_halved
 from workbench.runs.events import (
     LATEST_ONLY,
-    OUT_OF_TIME,
     BatchHalved,
     CheckpointSaved,
     ChosenGpu,
@@ -38,8 +37,6 @@ from workbench.runs.events import (
     WorkerStarted,
 )
 from workbench.runs.fields import Position
-from workbench.text import safe_text
-from workbench.words import shown
 
 PHASES = {
     "launched": "starting",
@@ -262,69 +259,10 @@ def with_status(history: History, news: Sequence[Event]) -> History:
     return fold(current, history) if current else history
 
 
-def describe_batch_halved(event: BatchHalved) -> str:
-    """Describe that a run continues with smaller batches."""
-    sizes = event.from_size, event.to_size
-    before, after = ("?" if size is None else f"{size:,}" for size in sizes)
-    return tr(
-        "Out of memory with batches of {before}; the run continues with batches of {after}.",
-        before=before,
-        after=after,
-    )
-
-
 def monitored_scores(history: History) -> tuple[str, ...]:
     """Return the scores that epochs have measured: those that a stage monitored."""
     found = {name for row in history.epochs for name in row.scores}
     return tuple(name for name in SCORES if name in found)
-
-
-def describe_early_end(history: History) -> str:
-    """Describe how a run ended that ran out of time: "out of time after epoch 12 of 40".
-
-    "" for any other.
-    """
-    stage = history.stages[max(history.stages)] if history.stages else None
-    if stage is None or stage.end is None or stage.end.reason != OUT_OF_TIME:
-        return ""
-    done = max((row.epoch for row in history.epochs if row.stage == stage.index), default=0)
-    if not done:
-        return tr(
-            "out of time before the first epoch of stage {index}",
-            index=stage.index + 1,
-        )
-    if len(history.stages) > 1:
-        return tr(
-            "out of time after stage {index}, epoch {done} of {epochs}",
-            index=stage.index + 1,
-            done=done,
-            epochs=stage.epochs,
-        )
-    return tr("out of time after epoch {done} of {epochs}", done=done, epochs=stage.epochs)
-
-
-def describe_kept(event: StageFinished) -> str:
-    """Describe which weights a stage kept."""
-    if event.kept_epoch == 0:
-        return tr("kept the weights that it started with")
-    return tr("kept the weights of epoch {kept}", kept=event.kept_epoch)
-
-
-def describe_cross_validation(event: CrossValidated | None) -> str:
-    """Describe how a stage was solved; the regularization and its accuracy."""
-    if event is None:
-        return tr("to be solved")
-    chosen = next((one for one in event.tried if one.value == event.chosen), None)
-    if chosen is None or chosen.accuracy is None or chosen.value is None:
-        return tr("solved")
-    return tr(
-        "{solver} regression, regularization {value:.2g}, accuracy {accuracy:.3f} +- {error:.3f} "
-        "in cross-validation",
-        solver=shown(safe_text(event.solver, 20)),
-        value=chosen.value,
-        accuracy=chosen.accuracy,
-        error=chosen.error or 0.0,
-    )
 
 
 def _count_work(history: History, event: Event, time: float) -> None:

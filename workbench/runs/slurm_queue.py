@@ -186,7 +186,7 @@ def _state(job: SlurmJob, records: list[Mapping[str, Any]]) -> JobState:
     if ended := sorted(words & _ENDED):
         return JobState(job.id, "ended", ended[0], exit_code=_exit_code(record))
     start = _number(record, "start_time") or None
-    return JobState(job.id, "running", safe_text(sorted(words)[0], 30), start=start)
+    return JobState(job.id, "running", safe_text(min(words), 30), start=start)
 
 
 def _is_of(job: SlurmJob, record: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from workbench.runs.launch import request_stop
 from workbench.runs.lock import is_locked
 from workbench.runs.slurm import SlurmJob, cancel, read_job
 from workbench.runs.slurm_queue import forget, is_open
-from workbench.runs.state import summarize
+from workbench.runs.summary import summarize
 
 _ENDED = ("finished", "failed", "pruned")  # with a job that may still be ending
 

@@ -18,7 +18,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.folder import NAME_PATTERN, RunFolder
-from workbench.runs.state import RunSummary, summarize
+from workbench.runs.summary import RunSummary, summarize
 from workbench.runs.sweep_record import (
     LADDER,
     SWEEP,

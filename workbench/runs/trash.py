@@ -10,7 +10,8 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, check_name, suggest_names
 from workbench.runs.lock import RunLocked, take_lock
-from workbench.runs.state import ENDED, summarize
+from workbench.runs.state import ENDED
+from workbench.runs.summary import summarize
 from workbench.text import safe_text
 from workbench.words import shown
 

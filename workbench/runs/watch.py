@@ -15,7 +15,8 @@ from workbench.runs.folder import RunFolder, list_runs, read_tables
 from workbench.runs.history import History, fold, with_status
 from workbench.runs.lock import Observer, this_observer
 from workbench.runs.slurm_queue import job_state
-from workbench.runs.state import ENDED, RunState, RunSummary, make_summary, run_state
+from workbench.runs.state import ENDED, RunState, run_state
+from workbench.runs.summary import RunSummary, make_summary
 from workbench.runs.view_cache import ReadRun, Stamps, ViewCache, stamp_of
 from workbench.text import safe_text
 from workbench.words import reason_of

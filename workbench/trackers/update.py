@@ -77,7 +77,6 @@ class Update:
         step: metrics within the current epoch; None if there is nothing new.
         test: metrics of the final evaluation, with the ends of their intervals; its step is the
             number of epochs.
-        split: the images of that evaluation, test or validation.
         state: phase of the run.
         number: of the newest event in it.
     """
@@ -87,7 +86,6 @@ class Update:
     epochs: tuple[Point, ...]
     step: Point | None
     test: Point | None
-    split: str
     state: str
     number: int
 
@@ -120,7 +118,6 @@ def make_update(history: History, spec: Mapping[str, Any], state: str, sent: Sen
         epochs=tuple(Point(n, row.t or 0.0, _epoch_values(row)) for n, row in rows),
         step=_step(history, sent.step),
         test=_test(evaluated, len(history.epochs)) if evaluated else None,
-        split=evaluated.split if evaluated else "",
         state=state,
         number=max([sent.number, *(row.n for _, row in rows), evaluated.n if evaluated else 0]),
     )

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from workbench.experiment.sections import TrainingSpec
+from workbench.experiment.training_section import TrainingSpec
 from workbench.machine.trial import Decision, decide_jit, decide_precision, describe_auto
 from workbench.messages import tr
 from workbench.text import safe_text

@@ -99,7 +99,7 @@ def _match_layers(
     else:
         matched = stored[: len(expected)]
         if not in_order:
-            _require_known_shapes(table, expected, stored)
+            _require_known_shapes(expected, stored)
     for (name, shapes), layer in zip(expected.items(), matched, strict=False):
         if not _same(layer.shapes, shapes):
             raise ForeignFile(
@@ -167,9 +167,7 @@ def _read_part(layer: StoredLayer, start: int, end: int) -> list[np.ndarray]:
     return layer.read()[start:end]
 
 
-def _require_known_shapes(
-    table: BaseTable, expected: dict[str, Shapes], stored: list[StoredLayer]
-) -> None:
+def _require_known_shapes(expected: dict[str, Shapes], stored: list[StoredLayer]) -> None:
     """Refuse a file that has the right shapes but neither names nor order to tell them apart."""
     shapes = sorted(_without_ones(one.shapes) for one in stored)
     if shapes == sorted(_without_ones(one) for one in expected.values()):

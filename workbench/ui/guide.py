@@ -20,7 +20,7 @@ from workbench.experiment.facts import DataFacts
 from workbench.experiment.toml import flat
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
-from workbench.runs.results import NextStep
+from workbench.runs.next_step import NextStep
 from workbench.text import cut_cells, format_seconds, pad_cells, safe_text
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Choose, Confirm

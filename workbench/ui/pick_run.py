@@ -13,9 +13,9 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.messages import tr
-from workbench.render.curves import OTHER_DATA, same_data
+from workbench.render.compared_curves import OTHER_DATA, same_data
 from workbench.render.run_table import COLUMNS, name_widths, run_cells
-from workbench.runs.state import CROSS_VALIDATION, VALIDATION
+from workbench.runs.summary import CROSS_VALIDATION, VALIDATION
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import BaseApp, T

@@ -26,9 +26,10 @@ from workbench.datasets.prepare import PreparedData, prepare_from_manifest
 from workbench.errors import UserError
 from workbench.experiment.base_choice import base_on_disk
 from workbench.experiment.linear_probe import ProbeSpec
-from workbench.experiment.sections import BaseSpec, ModelSpec, TrainingSpec
+from workbench.experiment.sections import BaseSpec, ModelSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
+from workbench.experiment.training_section import TrainingSpec
 from workbench.files import write_atomic
 from workbench.messages import tr
 from workbench.paths import Workspace

@@ -24,7 +24,7 @@ from workbench.experiment.toml import read_spec
 from workbench.machine.device_finder import RunDevices
 from workbench.machine.device_group import shared_variables
 from workbench.machine.facts import NvmlReport
-from workbench.machine.gpus import AUTO, GpuChoice, describe_holders
+from workbench.machine.gpus import GpuChoice, describe_holders
 from workbench.machine.host import available_memory
 from workbench.machine.kept import load_kept
 from workbench.machine.live import GpuGauge, Sample, Sampler
@@ -101,7 +101,7 @@ class TrainJob:
     progress: StepProgress | None = None
     status: StatusWriter = field(init=False)
     slots: tuple[Slot, ...] = ()
-    choices: tuple[GpuChoice, ...] = (GpuChoice(AUTO),)
+    choices: tuple[GpuChoice, ...] = (GpuChoice(),)
     trainer: "Trainer | None" = None
     pruner: Pruner | None = None
 

@@ -19,17 +19,15 @@ _BESIDE = ""  # in place of a sub-folder's name: images in no sub-folder
 Inside = dict[str, dict[str, list[Item]]]  # class folder -> sub-folder -> its images
 
 
-def splits_in_classes(
-    items: Sequence[Item], skipped: SkippedFiles, above: int = 0
-) -> list[Item] | None:
+def splits_in_classes(items: Sequence[Item], skipped: SkippedFiles) -> list[Item] | None:
     """Return the images of cat/train, cat/test, dog/train, ... with their splits.
 
     None where most class folders do not hold a training part and another one. Images in none of
     the parts are left out, with a note.
     """
-    if not _deep(items, above):
+    if not _deep(items):
         return None
-    inside = _inside(items, above)
+    inside = _inside(items)
     splits = {name: {sub: split_name(sub) for sub in subs} for name, subs in inside.items()}
     whole = [
         name
@@ -150,12 +148,12 @@ def note_merged(names: Iterable[str], skipped: SkippedFiles) -> None:
         )
 
 
-def _deep(items: Sequence[Item], above: int) -> bool:
+def _deep(items: Sequence[Item], above: int = 0) -> bool:
     """Return whether a class folder holds folders; most often it does not."""
     return any(item.path.count("/") > above + 1 for item in items)
 
 
-def _inside(items: Iterable[Item], above: int, through: bool = True) -> Inside:
+def _inside(items: Iterable[Item], above: int = 0, through: bool = True) -> Inside:
     """Return the images of class folders by sub-folder.
 
     Args:

@@ -13,7 +13,8 @@ from workbench.render.curves import CurveColors, PlotStyle, plot_options, plot_s
 from workbench.render.plot import plot
 from workbench.render.runs import describe_run
 from workbench.runs.freeze_check import PARTLY, TRAINS, group_by_block, layers_of_stage
-from workbench.runs.results import read_results, suggest_next
+from workbench.runs.next_step import suggest_next
+from workbench.runs.results import read_results
 from workbench.runs.watch import RunView
 from workbench.text import cell_width, pad_cells, safe_text, wrap_cells
 

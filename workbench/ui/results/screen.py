@@ -15,7 +15,8 @@ from workbench.experiment.facts import DataFacts
 from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.render.layers import hanging_indent, labelled_line
-from workbench.runs.results import NextStep, Results, read_results, suggest_next
+from workbench.runs.next_step import NextStep, suggest_next
+from workbench.runs.results import Results, read_results
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
 from workbench.ui.base import in_background

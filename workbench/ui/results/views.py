@@ -17,7 +17,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.layers import labelled_line
 from workbench.runs.confusion import ClassMetrics, ConfusedPair, worst_classes
-from workbench.runs.history import History, describe_early_end
+from workbench.runs.history import History
 from workbench.runs.results import (
     MIRRORED,
     Results,
@@ -26,6 +26,7 @@ from workbench.runs.results import (
     describe_reference,
 )
 from workbench.runs.score import format_scores
+from workbench.runs.state import describe_early_end
 from workbench.runs.watch import RunView
 from workbench.text import cell_width, cut_cells, pad_cells, percent, plural, safe_text
 from workbench.ui.base import WIDE_COLUMNS

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 
-from workbench.analysis.curves import CurveAdvice, advise, advise_on_probe
+from workbench.analysis.curve_advice import CurveAdvice, advise, advise_on_probe
 from workbench.app.run_files import RunFiles, read_files
 from workbench.messages import tr
 from workbench.render.curves import training_curves

@@ -5,11 +5,12 @@ from datetime import datetime
 
 from rich.text import Text
 
-from workbench.analysis.curves import CurveAdvice
+from workbench.analysis.curve_advice import CurveAdvice
 from workbench.experiment.metrics import SHORT_TITLES
 from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
-from workbench.render.curves import OTHER_DATA, OVERLAY, same_data
+from workbench.render.compared_curves import OTHER_DATA, same_data
+from workbench.render.curves import OVERLAY
 from workbench.render.marks import state_symbol
 from workbench.render.runs import format_position, format_time_left
 from workbench.runs.events import (

@@ -8,7 +8,8 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from workbench.messages import tr
-from workbench.render.curves import Metric, Views, curve_options, legend, run_series
+from workbench.render.compared_curves import Views, curve_options, legend, run_series
+from workbench.render.curves import Metric
 from workbench.ui.widgets.lines import LinePlot, series_colors
 
 METRICS: tuple[Metric, ...] = ("accuracy", "loss")
