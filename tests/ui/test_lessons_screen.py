@@ -331,6 +331,13 @@ def test_no_picture_is_cut_by_the_end_of_a_page(name: str, rows: int) -> None:
     assert max(map(len, lines)) <= 57
 
 
+@pytest.mark.parametrize("rows", [40, 46, 60])
+def test_a_plot_takes_what_is_left_of_a_high_page(rows: int) -> None:
+    made = results("translation", EXAMPLES["translation"])
+    text = format_lesson(LESSONS["translation"], made, 150, rows, utf8=True).plain
+    assert len(text.split("\n")) == rows
+
+
 async def test_every_lesson_is_explained(tmp_path: Path) -> None:
     for experiment in LESSONS.values():
         assert experiment.concepts

@@ -25,7 +25,7 @@ from workbench.text import (
 COLORS = ("#5fafd7", "#d7af5f", "#87d787", "#ff8787", "#8787af")
 MARKERS = "*o+x#"
 PLOT_ROWS = 12
-MIN_PLOT_ROWS, MAX_PLOT_ROWS = 7, 16  # of a plot that fills the rest of a page
+MIN_PLOT_ROWS, MAX_PLOT_ROWS = 7, 16  # of a plot that fills the rest of a low page
 BAR_WIDTH = 30
 DATA_WIDTH = 36  # characters of the name of the data
 
@@ -71,14 +71,13 @@ def format_lesson(
     if results is not None:
         parts += [conclusion_text(results, width), Text("")]
         picture = lesson_picture(results)
-        above = sum(part.plain.count("\n") + 1 for part in parts)
-        blank, height = _place(picture, above, rows)
-        parts += [Text("")] * blank
-        parts += [
-            format_lesson_picture(picture, width, height, utf8),
+        measured = [
             Text(f"\n{table_text(results, width)}\n"),
             Text(_filled(measured_on(results), width)),
         ]
+        blank, height = _place(picture, _lines(parts), _lines(measured), rows)
+        parts += [Text("")] * blank
+        parts += [format_lesson_picture(picture, width, height, utf8), *measured]
     elif now is None:
         parts.append(Text(tr("Not run here yet: enter runs it.")))
         if lesson.needs_base:
@@ -86,13 +85,20 @@ def format_lesson(
     return Text("\n").join(parts)
 
 
-def _place(picture: CurvePlot | BarPlot, above: int, rows: int) -> tuple[int, int]:
-    """Return blank lines before a picture, and its rows: the end of a page cuts no picture."""
+def _lines(parts: Sequence[Text]) -> int:
+    return sum(part.plain.count("\n") + 1 for part in parts)
+
+
+def _place(picture: CurvePlot | BarPlot, above: int, below: int, rows: int) -> tuple[int, int]:
+    """Return blank lines before a picture, and its rows: the end of a page cuts no picture.
+
+    On a high page it takes what the lines above and below leave.
+    """
     least = 1 + (len(picture.rows) if isinstance(picture, BarPlot) else MIN_PLOT_ROWS)
     left = rows - above % rows
     if left < least:
         return left, PLOT_ROWS
-    return 0, min(left - 1, MAX_PLOT_ROWS)
+    return 0, max(min(left - 1, MAX_PLOT_ROWS), left - 1 - below)
 
 
 def format_lesson_progress(on: str, phase: str, done: int, total: int, utf8: bool) -> Text:
