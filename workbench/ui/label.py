@@ -207,16 +207,14 @@ class LabelScreen(QuestionScreen):
 
         def picked(label: str | None) -> None:
             if label == NEW_LABEL:
-                self.app.push_screen(Prompt(tr("The new label:")), typed)
-            elif label is not None:
-                self._answer("relabel", label)
+                dialog = Prompt(tr("The new label:"), take=labelling.new_label)
+                self.app.push_screen(dialog, typed)
+            else:
+                typed(label)
 
-        def typed(text: str | None) -> None:
-            if text is not None:
-                try:
-                    self._answer("relabel", labelling.new_label(text))
-                except UserError as error:
-                    notify_error(self.app, error)
+        def typed(label: str | None) -> None:
+            if label is not None:
+                self._answer("relabel", label)
 
         likely = question.opinion[0][0] if question.opinion else None
         names = [*labelling.labels, NEW_LABEL]

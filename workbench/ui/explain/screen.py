@@ -68,7 +68,13 @@ class ExplainedRun:
 
 
 class ExplainScreen(RunScreen):
-    """Show the layers at the left, the explanation at the right, image and class below."""
+    """Show the layers at the left, the explanation at the right, image and class below.
+
+    Args:
+        run: name of the run.
+        what: shown at once if there is an image: "gradcam"; "" for nothing yet.
+        path: of the worst error to begin with; "" for the first.
+    """
 
     CONCEPTS = ("activation", "receptive-field", "grad-cam", "spatial-hierarchy")
     CSS = """
@@ -112,13 +118,14 @@ class ExplainScreen(RunScreen):
         ),
     ]
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, what: str = "", path: str = "") -> None:
         super().__init__(run)
+        self._first = path
         self._explained: ExplainedRun | None = None
         self._image: ImageChoice | None = None
         self._error = -1  # index of the worst error that is shown; -1 for another image
         self._label: str | None = None  # None for the predicted one
-        self._explains = ""  # what is shown of the image; "" for nothing
+        self._explains = what  # what is shown of the image; "" for nothing
 
     def compose_body(self) -> ComposeResult:
         """Yield layers and explanation beside each other, image and class below."""
@@ -161,6 +168,10 @@ class ExplainScreen(RunScreen):
             )
             table.add_row(Text(safe_text(sight.row.name, NAME)), Text(size, justify="right"))
         table.move_cursor(row=_last_map(explained.sights))
+        paths = [error.path for error in explained.worst]
+        self._error = paths.index(self._first) - 1 if self._first in paths else -1
+        if not paths:
+            self._explains = ""
         self.action_next_error()
 
     @on(DataTable.RowHighlighted, "#layers")

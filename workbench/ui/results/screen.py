@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -58,6 +59,8 @@ class ResultsScreen(RunViews):
         #tables > * { width: 1fr; }
         #matrix.-beside { width: auto; margin-right: 4; }
         #next { height: auto; margin-top: 1; }
+        &.-pictures #summary { max-height: 1; }
+        &.-pictures #next { display: none; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -213,6 +216,8 @@ class ResultsScreen(RunViews):
         for name in (*RESULT_VIEWS, "predictions"):
             known = results is not None or name == "predictions"
             self.query_one(f"#{name}").display = known and name in shown
+        # On a low terminal the pictures of the errors need the room of all but the accuracy.
+        self.set_class(self._shown == "errors" and size.height < HIGH_ROWS, "-pictures")
         self.query_one("#tables").display = self._shown in tables
         self.query_one("#tables").set_class(below, "-above")
         self.query_one("#errors-title").display = below
@@ -239,6 +244,10 @@ class ResultsScreen(RunViews):
         if action in ("next_view", "analyze", "review", "map", "label"):
             return self._results is not None
         return action != "next" or bool(self._suggestion and self._suggestion.preset)
+
+    @on(WorstErrors.Opened)
+    def _explain_error(self, event: WorstErrors.Opened) -> None:
+        self.workbench.open("explain", self.run, "gradcam", event.error.path)
 
     def action_map(self) -> None:
         """Open the map of all images."""

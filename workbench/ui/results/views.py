@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import ItemGrid, VerticalScroll
 from textual.message import Message
 from textual.widgets import DataTable, Static
@@ -162,7 +164,22 @@ class WorstErrors(VerticalScroll):
     DEFAULT_CSS = """
     WorstErrors #grid { height: auto; grid-gutter: 1 2; }
     WorstErrors .error { height: auto; width: 1fr; }
+    WorstErrors:focus .error.-cursor { background: $block-cursor-background; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", tr("Explain"), id="results.open-error",
+                tooltip=tr("where the image supports the class, large")),
+        Binding("left", "move(-1)", show=False, id="results.error-left"),
+        Binding("right", "move(1)", show=False, id="results.error-right"),
+        Binding("up", "move(-1, True)", show=False, id="results.error-up"),
+        Binding("down", "move(1, True)", show=False, id="results.error-down"),
+    ]  # fmt: skip
+
+    @dataclass
+    class Opened(Message):
+        """An error was chosen, to be seen large."""
+
+        error: WorstError
 
     @dataclass
     class Drawn(Message):
@@ -171,6 +188,11 @@ class WorstErrors(VerticalScroll):
         worst: Sequence[WorstError]
         pictures: list[Text]
         box: Box
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as in Textual
+        super().__init__(id=id)
+        self._worst: Sequence[WorstError] = ()
+        self._cursor = 0
 
     def compose(self) -> ComposeResult:
         """Yield the grid, empty until the pictures are decoded."""
@@ -198,6 +220,35 @@ class WorstErrors(VerticalScroll):
             Static(format_error(error, picture, drawn.box[0]), classes="error")
             for error, picture in zip(drawn.worst, drawn.pictures, strict=True)
         )
+        self._worst = drawn.worst
+        self._select(self._cursor)
+
+    def _select(self, error: int) -> None:
+        shown = self.query(".error")
+        self._cursor = max(0, min(error, len(shown) - 1))
+        for number, one in enumerate(shown):
+            one.set_class(number == self._cursor, "-cursor")
+
+    def action_move(self, step: int, row: bool = False) -> None:
+        """Select the error before or after, or the one above or below."""
+        shown = [*self.query(".error")]
+        columns = sum(one.region.y == shown[0].region.y for one in shown) if row else 1
+        if 0 <= self._cursor + step * columns < len(shown):
+            self._select(self._cursor + step * columns)
+            shown[self._cursor].scroll_visible(animate=False)
+
+    def action_open(self) -> None:
+        """Show the selected error large."""
+        if self._cursor < len(self._worst):
+            self.post_message(self.Opened(self._worst[self._cursor]))
+
+    def on_click(self, event: events.Click) -> None:
+        """Show the error that was clicked large."""
+        at = event.screen_offset
+        for number, one in enumerate(self.query(".error")):
+            if one.region.contains_point(at):
+                self._select(number)
+                self.action_open()
 
 
 def format_error(error: WorstError, picture: Text, width: int) -> Text:
