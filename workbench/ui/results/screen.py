@@ -21,6 +21,7 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
 from workbench.ui.base import in_background
 from workbench.ui.guide import next_experiment
+from workbench.ui.keys import key_of
 from workbench.ui.results.predictions import PredictionsView
 from workbench.ui.results.views import (
     HIGH_ROWS,
@@ -36,7 +37,6 @@ from workbench.ui.run_actions import ask_to_label
 from workbench.ui.run_views import RunViews
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
-MORE = tr("a: calibration, learning curve; M: map; L: label; e: export")
 GAP = 4  # cells between the matrix and the labels beside it
 
 
@@ -185,9 +185,15 @@ class ResultsScreen(RunViews):
         self.query_one("#summary", Static).update(hanging_indent(lines, room, console))
         self._suggestion = suggest_next(view.spec, view.history, results)
         lines = [labelled_line(tr("next"), self._suggestion.text)] if self._suggestion else []
-        lines.append(labelled_line(tr("more"), MORE))
+        lines.append(labelled_line(tr("more"), self._more()))
         self.query_one("#next", Static).update(hanging_indent(lines, room, console))
         self.refresh_bindings()
+
+    def _more(self) -> str:
+        return tr(
+            "{analyze}: calibration, learning curve; {map}: map; {label}: label; {export}: export",
+            **{name: key_of(self, name) for name in ("analyze", "map", "label", "export")},
+        )
 
     def action_next_view(self) -> None:
         """Show the next view."""
@@ -232,8 +238,7 @@ class ResultsScreen(RunViews):
             titles = view_titles(self._results, *cut)
             title = titles.get(self._shown, "")
             self.query_one("#errors-title", Static).update(Text(titles["errors"]))
-            key = self.workbench.settings.keys.get("results.view", "v")
-            tabs = view_tabs(self._results, self._shown, key)
+            tabs = view_tabs(self._results, self._shown, key_of(self, "results.view"))
             tabs.truncate(self.app.size.width - 2, overflow="ellipsis")
             self.query_one("#view-tabs", Static).update(tabs)
         self.query_one("#view-title", Static).update(Text(title))

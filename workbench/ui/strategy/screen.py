@@ -40,6 +40,7 @@ from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS, Route, in_background
 from workbench.ui.dialogs import show_error
 from workbench.ui.guide import StepScreen, open_ladder_dialog
+from workbench.ui.keys import key_of
 from workbench.ui.option import OptionScreen
 from workbench.ui.slurm import ask_profile
 from workbench.ui.strategy.widgets import OptionTable, StartScreen, StrategyList
@@ -136,7 +137,12 @@ class StrategyScreen(StepScreen):
 
     def _recommendation(self) -> Text:
         if self._book or self.draft.facts is None:
-            return Text(tr("The book's own experiments, unchanged. b: ours, fitted to the data."))
+            return Text(
+                tr(
+                    "The book's own experiments, unchanged. {key}: ours, fitted to the data.",
+                    key=key_of(self, "strategy.book"),
+                )
+            )
         advice = recommend(self.draft.facts)
         return recommendation_line(advice.preset, advice.why)
 
