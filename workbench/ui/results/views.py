@@ -167,7 +167,7 @@ class WorstErrors(VerticalScroll):
     WorstErrors:focus .error.-cursor { background: $block-cursor-background; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", tr("Explain"), id="results.open-error",
+        Binding("enter", "open", tr("Grad-CAM"), id="results.open-error",
                 tooltip=tr("where the image supports the class, large")),
         Binding("left", "move(-1)", show=False, id="results.error-left"),
         Binding("right", "move(1)", show=False, id="results.error-right"),
