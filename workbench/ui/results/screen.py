@@ -22,12 +22,11 @@ from workbench.text import safe_text
 from workbench.ui.base import in_background
 from workbench.ui.guide import next_experiment
 from workbench.ui.keys import key_of
+from workbench.ui.results.errors import HIGH_ROWS, WorstErrors
 from workbench.ui.results.predictions import PredictionsView
 from workbench.ui.results.views import (
-    HIGH_ROWS,
     ConfusionMatrix,
     LabelTable,
-    WorstErrors,
     matrix_width,
     summary_lines,
     view_tabs,
