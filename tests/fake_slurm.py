@@ -36,6 +36,9 @@ class FakeSlurm:
         self.prints("sbatch", "7\n")
         self.queue()
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        conf = folder / "slurm.conf"  # without one the programs know no cluster
+        conf.touch()
+        monkeypatch.setenv("SLURM_CONF", str(conf))
         for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(slurm_queue, "ASK_SECONDS", 0.0)

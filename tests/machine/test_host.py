@@ -18,6 +18,7 @@ from workbench.machine.host import check_folder, read_storage, read_system
 from workbench.machine.host_facts import LoginSession, Slurm, Storage, StorageFolder
 from workbench.machine.processor import instruction_set
 from workbench.paths import Workspace
+from workbench.runs import slurm
 
 VGG16 = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 MOBILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{}_no_top.h5"
@@ -139,7 +140,7 @@ def test_a_login_node_asks_the_server_of_its_cluster(
     assert read_system(programs(tmp_path, srun="", sinfo="exit 0"), tmp_path).slurm == Slurm()
     failing = programs(tmp_path, sinfo="exit 1")
     assert read_system(failing, tmp_path).slurm is None
-    monkeypatch.setattr(module, "_SLURM_SECONDS", 0.1)
+    monkeypatch.setattr(slurm, "_SLURM_SECONDS", 0.1)
     assert read_system(programs(tmp_path, sinfo="exec /bin/sleep 60"), tmp_path).slurm is None
 
 

@@ -13,6 +13,7 @@ from workbench.runs.slurm import (
     EXIT_TERMINATED,
     SlurmJob,
     cancel,
+    has_slurm,
     lead_seconds,
     read_job,
     submit,
@@ -185,3 +186,11 @@ def test_a_record_of_a_later_version_is_read(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.job_path.write_text('{"id": "7_2", "submitted": 1.0, "colour": 3}')
     assert read_job(run) == SlurmJob("7_2", 1.0)
+
+
+def test_programs_without_a_cluster_submit_nothing(
+    slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert has_slurm()
+    monkeypatch.setenv("SLURM_CONF", str(slurm.folder / "gone.conf"))
+    assert not has_slurm()

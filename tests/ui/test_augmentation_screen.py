@@ -279,7 +279,7 @@ async def test_everything_has_room_in_plain_characters(tmp_path, size):
         assert all(one.plain.isascii() for one in views(screen))
         shown = "\n".join(lines(screen))
         assert shown.isascii()
-        assert "horizontal flip on" in shown
+        assert "horizontal flip On" in shown
         assert "done" in shown
         assert "b Book" in shown
 

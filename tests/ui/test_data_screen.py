@@ -271,7 +271,10 @@ async def test_the_split_is_checked_as_it_is_typed(workspace, pets):
             ("0.5 0.3 0.2", "train 10   validation 6   test 4"),
             ("6 2 2", "train 12   validation 4   test 4"),
             ("0.9 0.9 0.9", "! fractions add up to at most 1"),
-            ("600 2 2", "! 604 a class requested, the smallest class has 10"),
+            (
+                "600 2 2",
+                "! 604 a class requested, the smallest has 10 files",
+            ),
             ("0.5 0.5", "! three numbers"),
             ("0.5 0.3 -", "! - is not a number"),
         ):

@@ -106,6 +106,30 @@ async def test_grad_cam_of_a_worst_error(tmp_path: Path, requests: list[dict[str
     ]
 
 
+async def test_what_was_asked_for_is_shown_of_the_error_that_was_chosen(
+    tmp_path: Path, requests: list[dict[str, Any]]
+) -> None:
+    worst = results_json()["worst"]
+    Image.new("RGB", (8, 8)).save(tmp_path / "second.png")
+    second = {**worst[0], "path": "second.png"}
+    make_run(tmp_path, results_json(worst=[*worst, second]))
+
+    async with driven(tmp_path) as (app, pilot):
+        await open_results(app, pilot, "test 0.9000")
+        await until(pilot, lambda: len(app.screen.query(".error")) == 2, "the pictures")
+        await pilot.press("v", "v", "right")
+        cursor = [one.has_class("-cursor") for one in app.screen.query(".error")]
+        assert cursor == [False, True]
+        await pilot.press("enter")
+        await until(pilot, lambda: "image second.png" in shown(app), "the error")
+        await until(pilot, lambda: requests, "the heatmap")
+        await pilot.press("escape", "h")
+        await until(pilot, lambda: len(requests) == 2, "that of the first error")
+        assert "image cat.7.png" in shown(app)
+    assert [request["what"] for request in requests] == ["gradcam", "gradcam"]
+    assert [Path(request["image"]).name for request in requests] == ["second.png", "cat.7.png"]
+
+
 async def test_filters_need_no_image(tmp_path: Path, requests: list[dict[str, Any]]) -> None:
     make_run(tmp_path)
 

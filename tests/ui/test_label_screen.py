@@ -149,17 +149,21 @@ async def test_quick_keys_are_answered_in_order_and_the_end_is_shown(
 async def test_a_new_label_is_typed(tmp_path: Path, new: Path) -> None:
     async with driven(tmp_path) as (app, pilot):
         await begin(app, pilot, new)
-        for typed, asked in (("  ", "0.png"), ("otter", "1.png")):
-            await pilot.press("L")
-            await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
-            assert app.screen.query_one(OptionList).highlighted == 0  # the likeliest
-            await pilot.press("up", "enter")  # the last
-            await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
-            app.screen.query_one(Input).value = typed
-            await pilot.press("enter")
-            await until(pilot, lambda: isinstance(app.screen, LabelScreen), "the screen")
-            await until_asked(app, pilot, asked)
-        assert "is no label" in messages(app)[0]
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
+        assert app.screen.query_one(OptionList).highlighted == 0  # the likeliest
+        await pilot.press("up", "enter")  # the last
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
+        dialog = app.screen
+        dialog.query_one(Input).value = "  "
+        await pilot.press("enter")
+        error = dialog.query_one("#error", Static)
+        await until(pilot, lambda: "'  ' is no label." in str(error.content), "the reason")
+        assert dialog.query_one(Input).value == "  "
+        dialog.query_one(Input).value = "otter"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LabelScreen), "the screen")
+        await until_asked(app, pilot, "1.png")
         assert shown(app, "labels") == " 1 cat 2 dog 3 otter"
         await pilot.press("3")
         await until_asked(app, pilot, "2.png")

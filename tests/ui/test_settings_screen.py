@@ -12,6 +12,7 @@ from workbench.settings import change_settings, read_settings
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, PickName
+from workbench.ui.keys import key_of
 from workbench.ui.settings import KeyDialog, SettingsScreen
 
 
@@ -82,6 +83,13 @@ async def test_a_key_is_found_by_its_name_changed_and_works_at_once(tmp_path: Pa
         await until(pilot, lambda: app.screen.id != "settings", "home")
         await until(pilot, lambda: "f5" in app.screen.active_bindings, "the new key")
         assert "D" not in app.screen.active_bindings
+
+
+async def test_hints_name_the_keys_of_the_person(tmp_path: Path) -> None:
+    change_settings({("keys", "undo"): "f6"})
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: key_of(app.screen, "undo") == "f6", "the key")
+        assert (key_of(app.screen, "delete"), key_of(app.screen, "demo")) == ("d", "D")
 
 
 async def test_keys_that_cannot_be_are_named_at_the_start(tmp_path: Path) -> None:

@@ -423,6 +423,20 @@ async def test_escape_leads_from_the_options_to_the_strategies(draft):
         assert pilot.app.screen is screen
 
 
+async def test_options_have_the_room_while_one_is_chosen(draft):
+    draft.set_preset("fine-tuning")
+    async with on_screen(draft) as (pilot, screen):
+        strategies, table = screen.query_one("StrategyList"), screen.query_one(OptionTable)
+        await until(pilot, lambda: table.size.height == 7)  # with the line of titles
+        await pilot.press("s")
+        await until(pilot, lambda: table.size.height == 18)
+        await until(pilot, lambda: strategies.size.height == 1)
+        await until(pilot, lambda: strategies.scroll_y == strategies.highlighted == 6)
+        await pilot.press("escape")
+        await until(pilot, lambda: table.size.height == 7)
+        assert strategies.size.height == 10
+
+
 async def test_a_cut_description_has_an_ellipsis(draft):
     draft.set_preset("fine-tuning")
 

@@ -35,7 +35,7 @@ _STATUS = {
     "test_accuracy": tr("test accuracy"), "epochs_done": tr("epochs done"),
     "epochs_total": tr("epochs total"), "started": tr("started"), "last_sign": tr("last sign"),
     "val_scores": tr("val scores"), "test_scores": tr("test scores"), "device": tr("device"),
-    "tags": tr("tags"), "note": tr("Note").lower(),
+    "tags": tr("tags"), "note": tr("my note"),
 }  # fmt: skip
 HERE = tr("here")  # in a list of several machines
 

@@ -70,7 +70,7 @@ def slurm(name: str | None, values: tuple[str, ...], remove: bool) -> None:
         else tr("No profiles yet. Save one: workbench slurm default gres=gpu:1 time=08:00:00")
     )
     if not has_slurm():
-        echo(tr("sbatch was not found: jobs cannot be submitted from this machine."))
+        echo(tr("SLURM knows no cluster here: jobs cannot be submitted from this machine."))
 
 
 def asked_job(

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -20,23 +19,12 @@ from workbench.machine.host_facts import Slurm, Storage, StorageFolder, System, 
 from workbench.machine.processor import allowed_cores, cpu_name
 from workbench.paths import Workspace
 from workbench.runs.lock import RunLocked, is_locked, take_lock
+from workbench.runs.slurm import has_cluster
 
 _NVIDIA = "0x10de"  # PCI's number of the vendor
 _GRAPHICS = "0x03"  # prefix of PCI's class of display controllers
 IMAGE_SIZE = (160, 160)  # MobileNetV2 has a file for each of five sizes
 _MOUNTS = Path("/proc/self/mounts")
-# Where SLURM's packages look for it, and where a node without a file of its own keeps a copy.
-_SLURM_FILES = tuple(
-    Path(folder, "slurm.conf")
-    for folder in (
-        "etc/slurm",
-        "etc/slurm-llnl",
-        "usr/local/etc",
-        "opt/slurm/etc",
-        "run/slurm/conf",
-    )
-)
-_SLURM_SECONDS = 3.0  # a controller that answers needs a tenth of it
 
 
 def read_system(environment: Mapping[str, str], root: Path = Path("/")) -> System:
@@ -91,32 +79,9 @@ def _slurm(environment: Mapping[str, str], root: Path) -> Slurm | None:
         gpus = next(filter(None, map(environment.get, names)), "")
         return Slurm(job=job, gpus=gpus, ends=_seconds(environment.get("SLURM_JOB_END_TIME")))
     path = environment.get("PATH", "")
-    if shutil.which("srun", path=path) and _has_cluster(environment, root):
+    if shutil.which("srun", path=path) and has_cluster(environment, root):
         return Slurm()
     return None
-
-
-def _has_cluster(environment: Mapping[str, str], root: Path) -> bool:
-    """Return whether SLURM's programs know a cluster: they are often installed without one."""
-    named = environment.get("SLURM_CONF")
-    files = [Path(named)] if named else [root / file for file in _SLURM_FILES]
-    if any(map(os.path.exists, files)):
-        return True
-    # The configuration may be on a server, or where only these programs look for it.
-    if not (sinfo := shutil.which("sinfo", path=environment.get("PATH", ""))):
-        return False
-    try:
-        done = subprocess.run(
-            [sinfo, "--noheader"],
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SLURM_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
 
 
 def _seconds(text: str | None) -> float | None:

@@ -97,7 +97,7 @@ def sweep_table(rows: Sequence[TrialRow], metric: str, width: int = 0) -> str:
     """Return the lines of the table, without some columns if they are wider than `width`."""
     names = short_keys(rows)
     headers = [
-        *names.values(), tr("val {short_title}", short_title=SHORT_TITLES[metric]), "95 %",
+        *names.values(), tr("val {short_title}", short_title=SHORT_TITLES[metric]), tr("95 %"),
         tr("to best"), tr("95 % of it"), tr("test acc"), tr("time"), tr("state"),
     ]  # fmt: skip
     cells = []

@@ -27,6 +27,18 @@ from workbench.text import safe_text
 if TYPE_CHECKING:
     from workbench.settings import SlurmProfile
 
+# Where SLURM's packages look for it, and where a node without a file of its own keeps a copy.
+_SLURM_FILES = tuple(
+    Path(folder, "slurm.conf")
+    for folder in (
+        "etc/slurm",
+        "etc/slurm-llnl",
+        "usr/local/etc",
+        "opt/slurm/etc",
+        "run/slurm/conf",
+    )
+)
+_SLURM_SECONDS = 3.0  # a controller that answers needs a tenth of it
 EXIT_TERMINATED = 143  # as shells count SIGTERM; job.sh then has the job requeued
 SCRIPT, LOG = "job.sh", "job.log"
 TASK_LOG = "job-%A_%a.log"  # of a task of an array, by its id
@@ -68,7 +80,35 @@ class SlurmJob:
 
 def has_slurm() -> bool:
     """Return whether jobs can be submitted from this machine."""
-    return shutil.which("sbatch") is not None
+    return shutil.which("sbatch") is not None and has_cluster(os.environ)
+
+
+def has_cluster(environment: Mapping[str, str], root: Path = Path("/")) -> bool:
+    """Return whether SLURM's programs know a cluster: they are often installed without one.
+
+    Args:
+        environment: with SLURM's variables and PATH.
+        root: the folder that holds etc and the rest.
+    """
+    named = environment.get("SLURM_CONF")
+    files = [Path(named)] if named else [root / file for file in _SLURM_FILES]
+    if any(map(os.path.exists, files)):
+        return True
+    # The configuration may be on a server, or where only these programs look for it.
+    if not (sinfo := shutil.which("sinfo", path=environment.get("PATH", ""))):
+        return False
+    try:
+        done = subprocess.run(
+            [sinfo, "--noheader"],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SLURM_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def read_job(folder: RunFolder) -> SlurmJob | None:

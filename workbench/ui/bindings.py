@@ -66,7 +66,7 @@ MEANINGS: Mapping[str, tuple[str, Set[str]]] = {
     "L": (tr("another label"), {"label", "pick"}),
     "m": (tr("machine check"), {"machine"}),
     "M": (tr("map of the images"), {"map"}),
-    "N": (tr("Note").lower(), {"note"}),
+    "N": (tr("write a note"), {"note"}),
     "number_sign": (tr("tags"), {"tag"}),
     "R": (tr("review"), {"review"}),
     "S": (tr("settings"), {"settings_screen"}),

@@ -1,17 +1,33 @@
 """Keys: the line at the bottom of a screen, and those typed faster than a dialog opens."""
 
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
+from textual.binding import Binding
 from textual.screen import ActiveBinding, ModalScreen, Screen
 from textual.widgets import Footer
 
 from workbench.messages import tr
+
+
+def key_of(screen: Screen[Any], name: str) -> str:
+    """Return the key of a screen's binding as it is shown: the person's, or the usual one.
+
+    Args:
+        screen: whose class has the binding.
+        name: id of the binding.
+    """
+    for owner in type(screen).__mro__:
+        for one in owner.__dict__.get("BINDINGS", ()):
+            if isinstance(one, Binding) and one.id == name:
+                key = screen.app._keymap.get(name, one.key).split(",")[0]
+                return screen.app.get_key_display(one.with_key(key, key_display=None))
+    raise KeyError(name)
 
 
 class KeyLine(Footer):

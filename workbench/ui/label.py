@@ -19,6 +19,7 @@ from workbench.runs.watch import RunView
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.base import in_background, notify_error
 from workbench.ui.dialogs import PickName, Prompt
+from workbench.ui.keys import key_of
 from workbench.ui.question_screen import QuestionScreen
 from workbench.ui.widgets.job_part import format_progress
 from workbench.ui.widgets.question import DIGITS, QuestionPanes, digit_line, opinion_lines
@@ -28,7 +29,6 @@ RANKING = tr(
     "The images are looked through, and the base runs once for each.\n\nThen the head ranks them: "
     "first those that it is unsure of and that are unlike the images it knows."
 )
-DONE = tr("e writes the table; t trains on it.")
 
 
 class LabelScreen(QuestionScreen):
@@ -158,10 +158,16 @@ class LabelScreen(QuestionScreen):
             return Text.assemble((tr("what is it?"), "bold"), lines)
         if self._problem:
             text = safe_lines(f"{self._problem}\n\n")
-            return Text(text + tr("r tries again.") if self._labelling else text)
+            return Text(
+                text + tr("{key} tries again.", key=key_of(self, "label.retry"))
+                if self._labelling
+                else text
+            )
         if self._labelling is None or self._labelling.is_due:
             return Text(RANKING, "dim")
-        next_steps = f"\n\n{DONE}" if self._labelling.given else ""
+        table, train = key_of(self, "label.export"), key_of(self, "label.train")
+        done = tr("{table} writes the table; {train} trains on it.", table=table, train=train)
+        next_steps = f"\n\n{done}" if self._labelling.given else ""
         return Text(self._labelling.why_done + next_steps, "dim")
 
     def _take(self, ranking: RankedImages) -> None:
@@ -207,16 +213,14 @@ class LabelScreen(QuestionScreen):
 
         def picked(label: str | None) -> None:
             if label == NEW_LABEL:
-                self.app.push_screen(Prompt(tr("The new label:")), typed)
-            elif label is not None:
-                self._answer("relabel", label)
+                dialog = Prompt(tr("The new label:"), take=labelling.new_label)
+                self.app.push_screen(dialog, typed)
+            else:
+                typed(label)
 
-        def typed(text: str | None) -> None:
-            if text is not None:
-                try:
-                    self._answer("relabel", labelling.new_label(text))
-                except UserError as error:
-                    notify_error(self.app, error)
+        def typed(label: str | None) -> None:
+            if label is not None:
+                self._answer("relabel", label)
 
         likely = question.opinion[0][0] if question.opinion else None
         names = [*labelling.labels, NEW_LABEL]

@@ -38,6 +38,7 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import cell_width, cut_cells, format_age, safe_text
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen
 from workbench.ui.guide import launch_demo, start_experiment
+from workbench.ui.keys import key_of
 from workbench.ui.run_actions import ask_to_label, compare_run, restore_run, resume_run, stop_run
 from workbench.words import shown
 
@@ -316,17 +317,30 @@ def _run_commands(app: BaseApp, screen: WorkbenchScreen, keys: set[str]) -> Iter
             yield SystemCommand(TITLES[one.key], help_text, partial(one.do, screen, view))
 
 
+def _home_key(app: BaseApp, name: str) -> str:
+    """Return a key of Home, which is below every other screen."""
+    home = next(
+        one for one in app.screen_stack if isinstance(one, WorkbenchScreen) and one.route == "home"
+    )
+    return key_of(home, name)
+
+
 def _global_commands(
     app: BaseApp, screen: WorkbenchScreen, keys: set[str]
 ) -> Iterator[SystemCommand]:
     """Yield what can be done from any screen, each with its key."""
     begin = partial(start_experiment, app)
     offered: dict[str, tuple[str, Callable[[], object]]] = {
-        "new": (tr("key n at home"), begin),
-        "demo": (tr("key D at home"), partial(launch_demo, app)),
-        "lessons": (tr("small experiments that test claims; key E at home"),
-                    partial(app.open, "lessons")),
-        "machine": (tr("key m at home"), partial(app.open, "machine")),
+        "new": (tr("key {key} at home", key=_home_key(app, "new")), begin),
+        "demo": (tr("key {key} at home", key=_home_key(app, "demo")), partial(launch_demo, app)),
+        "lessons": (
+            tr("small experiments that test claims; key {key} at home",
+               key=_home_key(app, "lessons")),
+            partial(app.open, "lessons"),
+        ),
+        "machine": (
+            tr("key {key} at home", key=_home_key(app, "machine")), partial(app.open, "machine")
+        ),
     }  # fmt: skip
     routes = [one.route for one in app.screen_stack if isinstance(one, WorkbenchScreen)]
     if "strategy" not in routes:
@@ -342,7 +356,10 @@ def _app_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComma
     if screen.route not in ("home", "settings"):
         yield SystemCommand(
             tr("Settings"),
-            tr("language, theme, notifications; key S at home"),
+            tr(
+                "language, theme, notifications; key {key} at home",
+                key=_home_key(app, "settings.screen"),
+            ),
             partial(app.open, "settings"),
         )
     yield SystemCommand(tr("Light or dark"), tr("switch between the two themes"), app.action_theme)

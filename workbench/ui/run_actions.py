@@ -7,6 +7,7 @@ from typing import Any
 from textual.screen import Screen
 
 from workbench.app import run_control, slurm
+from workbench.datasets.sources.opening import folder_path
 from workbench.errors import UserError
 from workbench.experiment.deadline import MOMENTS, NEVER, deadline_settings
 from workbench.messages import tr
@@ -214,8 +215,13 @@ def ask_to_label(screen: WorkbenchScreen, run: str) -> None:
     """
 
     def typed(folder: str | None) -> None:
-        if folder and folder.strip():
-            screen.workbench.open("label", run, folder.strip())
+        if folder:
+            screen.workbench.open("label", run, folder)
+
+    def check(folder: str) -> str:
+        if folder := folder.strip():
+            folder_path(folder)
+        return folder
 
     question = tr("A folder of images to label, beside those of {run}:", run=run)
-    screen.app.push_screen(Prompt(question), typed)
+    screen.app.push_screen(Prompt(question, take=check), typed)

@@ -24,8 +24,8 @@ class RunViews(WorkbenchScreen):
             self.workbench.open("analyze", self._view)
 
     def action_explain(self) -> None:
-        """Open Grad-CAM, activations and filters."""
-        self.workbench.open("explain", self.run)
+        """Open Grad-CAM of the worst error; activations and filters are a key away."""
+        self.workbench.open("explain", self.run, "gradcam")
 
     def action_review(self) -> None:
         """Open the review of images that may have wrong labels."""

@@ -269,7 +269,7 @@ class AugmentationScreen(WorkbenchScreen):
         for number, key in enumerate(KEYS):
             value = settings.value(key)
             name = shown(key)
-            setting = "on" if value is True else format_key_value(value or "-")
+            setting = tr("On") if value is True else format_key_value(value or "-")
             text = Text(name + pad_cells(setting, LIST_WIDTH - cell_width(name), "r"), no_wrap=True)
             if value and key != "fill":
                 text.stylize(f"bold {accent}", len(name))

@@ -229,7 +229,7 @@ def split_error(facts: DataFacts | None, split: SplitSpec) -> str:
     requested = sum(int(part) for part in split.parts) if split.counts else 0
     if facts and not facts.user_split and requested > facts.smallest_class:
         return tr(
-            "{requested:,} a class requested, the smallest class has {smallest_class:,}",
+            "{requested:,} a class requested, the smallest has {smallest_class:,} files",
             requested=requested,
             smallest_class=facts.smallest_class,
         )

@@ -24,6 +24,7 @@ from workbench.text import format_shape, safe_text
 from workbench.ui.base import RunScreen, in_background
 from workbench.ui.dialogs import PickName
 from workbench.ui.explain.view import ExplanationView, ImageChoice
+from workbench.ui.keys import key_of
 from workbench.ui.widgets.data_choice import PathField
 
 STEPS, SEED = 40, 1  # of gradient ascent, as in the command
@@ -31,11 +32,6 @@ PREDICTED = tr("the predicted one")  # the class of Grad-CAM until one is chosen
 MAX_CYCLED = 12  # with more classes the key opens a list instead of taking the next one
 WIDE = 100  # cells, from which on there is room for a long path
 NAME, FIELD = 24, 6  # cells of the table's columns
-HINT = tr(
-    "Choose a layer, then: enter for its activations, h for a heatmap "
-    "of where the image supports a class (Grad-CAM), F for the patterns "
-    "that its filters respond to most."
-)
 
 
 class ExplainedLayers(DataTable[Text]):
@@ -68,7 +64,13 @@ class ExplainedRun:
 
 
 class ExplainScreen(RunScreen):
-    """Show the layers at the left, the explanation at the right, image and class below."""
+    """Show the layers at the left, the explanation at the right, image and class below.
+
+    Args:
+        run: name of the run.
+        what: shown at once if there is an image: "gradcam"; "" for nothing yet.
+        path: of the worst error to begin with; "" for the first.
+    """
 
     CONCEPTS = ("activation", "receptive-field", "grad-cam", "spatial-hierarchy")
     CSS = """
@@ -112,13 +114,14 @@ class ExplainScreen(RunScreen):
         ),
     ]
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, what: str = "", path: str = "") -> None:
         super().__init__(run)
+        self._first = path
         self._explained: ExplainedRun | None = None
         self._image: ImageChoice | None = None
         self._error = -1  # index of the worst error that is shown; -1 for another image
         self._label: str | None = None  # None for the predicted one
-        self._explains = ""  # what is shown of the image; "" for nothing
+        self._explains = what  # what is shown of the image; "" for nothing
 
     def compose_body(self) -> ComposeResult:
         """Yield layers and explanation beside each other, image and class below."""
@@ -141,7 +144,15 @@ class ExplainScreen(RunScreen):
         table.add_column(tr("layer"), width=NAME)
         table.add_column(Text(tr("sees"), justify="right"), width=FIELD)
         table.focus()
-        self.query_one(ExplanationView).show_message(HINT)
+        self.query_one(ExplanationView).show_message(
+            tr(
+                "Choose a layer, then: enter for its activations, {gradcam} for a heatmap "
+                "of where the image supports a class (Grad-CAM), {filters} for the patterns "
+                "that its filters respond to most.",
+                gradcam=key_of(self, "explain.gradcam"),
+                filters=key_of(self, "explain.filters"),
+            )
+        )
 
     def read_files(self, view: RunView) -> None:
         """Read what the table and the lines below it show."""
@@ -161,6 +172,10 @@ class ExplainScreen(RunScreen):
             )
             table.add_row(Text(safe_text(sight.row.name, NAME)), Text(size, justify="right"))
         table.move_cursor(row=_last_map(explained.sights))
+        paths = [error.path for error in explained.worst]
+        self._error = paths.index(self._first) - 1 if self._first in paths else -1
+        if not paths:
+            self._explains = ""
         self.action_next_error()
 
     @on(DataTable.RowHighlighted, "#layers")
@@ -185,7 +200,10 @@ class ExplainScreen(RunScreen):
         if sight is None or view is None:
             return
         if what != "filters" and self._image is None:
-            self.notify(tr("Choose an image first: i."), severity="warning")
+            self.notify(
+                tr("Choose an image first: {key}.", key=key_of(self, "explain.image")),
+                severity="warning",
+            )
             return
         request: dict[str, Any] = {
             "what": what,
@@ -263,7 +281,7 @@ class ExplainScreen(RunScreen):
         """Show the image and the class."""
         run, label = self._explained, self._label
         image = (
-            tr("none yet: i")
+            tr("none yet: {key}", key=key_of(self, "explain.image"))
             if self._image is None
             else safe_text(self._image.path, 44 if self.app.size.width > WIDE else 24)
         )

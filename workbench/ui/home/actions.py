@@ -17,6 +17,7 @@ from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.dialogs import PickName, Prompt
 from workbench.ui.fetch import ask_to_fetch
 from workbench.ui.home.table import RunTable
+from workbench.ui.keys import key_of
 from workbench.ui.run_actions import (
     compare_run,
     confirm_and_run,
@@ -29,7 +30,7 @@ from workbench.ui.run_actions import (
 OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders", "settings", "sort",
            "tag", "note")  # fmt: skip
 TRASH, FILTER = (
-    tr("to the trash, from which u restores it"),
+    tr("to the trash, from which it can be restored"),
     tr("by words, or such as acc>0.9 base:vgg16 tag:night state:failed"),
 )
 
@@ -223,15 +224,23 @@ class RunActions(WorkbenchScreen):
             return
         name = safe_text(view.name)
         if view.running:
-            message = tr("{name} is running: x stops it, and then it can be deleted.", name=name)
+            message = tr(
+                "{name} is running: {key} stops it, and then it can be deleted.",
+                name=name,
+                key=key_of(self, "stop"),
+            )
             self.notify(message, severity="warning")
             return
 
+        undo = key_of(self, "undo")
+
         def delete() -> str:
             move_to_trash(self.workbench.workspace, view.folder)
-            return tr("{name} is in the trash; u restores it.", name=name)
+            return tr("{name} is in the trash; {key} restores it.", name=name, key=undo)
 
-        question = tr("Delete {name}? It moves to the trash, and u restores it.", name=view.name)
+        question = tr(
+            "Delete {name}? It moves to the trash, and {key} restores it.", name=view.name, key=undo
+        )
         confirm_and_run(self, question, tr("Delete"), delete)
 
     def action_undo(self) -> None:

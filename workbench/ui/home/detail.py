@@ -121,7 +121,7 @@ def describe(view: RunView, width: int, utf8: bool) -> Text:
     if view.tags:
         lines.append(line(tr("tags"), " ".join(view.tags)))
     if view.note:
-        lines.append(line(tr("Note").lower(), safe_text(view.note, 300)))
+        lines.append(line(tr("my note"), safe_text(view.note, 300)))
     lines += [Text(), line(tr("next"), describe_next(view))]
     return Text("\n").join(lines)
 

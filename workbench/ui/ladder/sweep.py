@@ -33,8 +33,8 @@ NARROW = {"trial": 21, "state": 17, "val": 8, "95 %": 13, "to best": 9}
 WIDE = {**NARROW, "state": 24, "95 % of it": 17, "test": 8, "seconds": 9}
 LEFT = ("trial", "state")
 COLUMN_TITLES = {
-    "state": tr("state"), "to best": tr("to best"), "95 % of it": tr("95 % of it"),
-    "test": tr("test"), "seconds": tr("seconds"),
+    "state": tr("state"), "95 %": tr("95 %"), "to best": tr("to best"),
+    "95 % of it": tr("95 % of it"), "test": tr("test"), "seconds": tr("seconds"),
 }  # fmt: skip
 STARTING = "starting"
 

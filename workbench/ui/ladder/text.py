@@ -27,7 +27,7 @@ GAP = 2  # cells before a curve
 AUGMENTED, RANDOM = "-augmented", " " + tr("random")
 COLUMN_TITLES = {
     "strategy": tr("strategy"), "state": tr("state"), "epochs": tr("epochs"), "curve": tr("curve"),
-    "acc": tr("acc"), "accuracy": tr("accuracy"), "95 %": "95 %",
+    "acc": tr("acc"), "accuracy": tr("accuracy"), "95 %": tr("95 %"),
     "95 % interval": tr("95 % interval"), "seconds": tr("seconds"), "book": tr("book"),
     "readers": tr("readers"),
 }  # fmt: skip

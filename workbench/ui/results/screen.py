@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -21,12 +22,12 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
 from workbench.ui.base import in_background
 from workbench.ui.guide import next_experiment
+from workbench.ui.keys import key_of
+from workbench.ui.results.errors import HIGH_ROWS, WorstErrors
 from workbench.ui.results.predictions import PredictionsView
 from workbench.ui.results.views import (
-    HIGH_ROWS,
     ConfusionMatrix,
     LabelTable,
-    WorstErrors,
     matrix_width,
     summary_lines,
     view_tabs,
@@ -36,7 +37,6 @@ from workbench.ui.run_actions import ask_to_label
 from workbench.ui.run_views import RunViews
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
-MORE = tr("a: calibration, learning curve; M: map; L: label; e: export")
 GAP = 4  # cells between the matrix and the labels beside it
 
 
@@ -59,6 +59,8 @@ class ResultsScreen(RunViews):
         #tables > * { width: 1fr; }
         #matrix.-beside { width: auto; margin-right: 4; }
         #next { height: auto; margin-top: 1; }
+        &.-pictures #summary { max-height: 1; }
+        &.-pictures #next { display: none; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -183,9 +185,15 @@ class ResultsScreen(RunViews):
         self.query_one("#summary", Static).update(hanging_indent(lines, room, console))
         self._suggestion = suggest_next(view.spec, view.history, results)
         lines = [labelled_line(tr("next"), self._suggestion.text)] if self._suggestion else []
-        lines.append(labelled_line(tr("more"), MORE))
+        lines.append(labelled_line(tr("more"), self._more()))
         self.query_one("#next", Static).update(hanging_indent(lines, room, console))
         self.refresh_bindings()
+
+    def _more(self) -> str:
+        return tr(
+            "{analyze}: calibration, learning curve; {map}: map; {label}: label; {export}: export",
+            **{name: key_of(self, name) for name in ("analyze", "map", "label", "export")},
+        )
 
     def action_next_view(self) -> None:
         """Show the next view."""
@@ -214,6 +222,8 @@ class ResultsScreen(RunViews):
         for name in (*RESULT_VIEWS, "predictions"):
             known = results is not None or name == "predictions"
             self.query_one(f"#{name}").display = known and name in shown
+        # On a low terminal the pictures of the errors need the room of all but the accuracy.
+        self.set_class(self._shown == "errors" and size.height < HIGH_ROWS, "-pictures")
         self.query_one("#tables").display = self._shown in tables
         self.query_one("#tables").set_class(below, "-above")
         self.query_one("#errors-title").display = below
@@ -228,8 +238,7 @@ class ResultsScreen(RunViews):
             titles = view_titles(self._results, *cut)
             title = titles.get(self._shown, "")
             self.query_one("#errors-title", Static).update(Text(titles["errors"]))
-            key = self.workbench.settings.keys.get("results.view", "v")
-            tabs = view_tabs(self._results, self._shown, key)
+            tabs = view_tabs(self._results, self._shown, key_of(self, "results.view"))
             tabs.truncate(self.app.size.width - 2, overflow="ellipsis")
             self.query_one("#view-tabs", Static).update(tabs)
         self.query_one("#view-title", Static).update(Text(title))
@@ -240,6 +249,10 @@ class ResultsScreen(RunViews):
         if action in ("next_view", "analyze", "review", "map", "label"):
             return self._results is not None
         return action != "next" or bool(self._suggestion and self._suggestion.preset)
+
+    @on(WorstErrors.Opened)
+    def _explain_error(self, event: WorstErrors.Opened) -> None:
+        self.workbench.open("explain", self.run, "gradcam", event.error.path)
 
     def action_map(self) -> None:
         """Open the map of all images."""

@@ -1,35 +1,23 @@
 """The results of a run: its main metrics, confusion matrix, table of labels, worst errors."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 from rich.text import Text
-from textual import on, work
-from textual.app import ComposeResult
-from textual.containers import ItemGrid, VerticalScroll
-from textual.message import Message
-from textual.widgets import DataTable, Static
-from textual.worker import get_current_worker
+from textual.widgets import DataTable
 
-from workbench.app.run_files import Box, error_pictures
 from workbench.messages import tr
-from workbench.paths import Workspace
 from workbench.render.layers import labelled_line
 from workbench.runs.confusion import ClassMetrics, ConfusedPair, worst_classes
 from workbench.runs.history import History
 from workbench.runs.results import (
     MIRRORED,
     Results,
-    WorstError,
     caveats,
     describe_reference,
 )
 from workbench.runs.score import format_scores
 from workbench.runs.state import describe_early_end
-from workbench.runs.watch import RunView
 from workbench.text import cell_width, cut_cells, pad_cells, percent, plural, safe_text
-from workbench.ui.base import WIDE_COLUMNS
 from workbench.words import shown
 
 LABEL = 10  # cells of a label in the matrix, and in the table of labels
@@ -40,9 +28,6 @@ PAIR_COLUMNS = {tr("is"): 22, tr("called"): 22, tr("images"): 8, tr("of the labe
 CLASS_COLUMNS = {tr("label"): LABEL, tr("images"): 7, tr("precision"): 9, tr("recall"): 6}
 _SHADES, _ASCII_SHADES = "·░▒▓█", ".:+#@"
 _SHADE_FROM = (0.0, 0.05, 0.25, 0.5, 0.75)  # share of the row from which each is shown
-# Cells, width and height: 24 rows show a row of pictures whole, with its labels.
-SMALL_PICTURE, PICTURE, LARGE_PICTURE = (17, 6), (17, 8), (26, 12)
-HIGH_ROWS = 32  # rows of a terminal with room for larger pictures
 
 
 class ConfusionMatrix(DataTable[Text]):
@@ -155,68 +140,6 @@ def class_cells(one: ClassMetrics) -> list[Text]:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-class WorstErrors(VerticalScroll):
-    """A grid with as many columns as fit; the pictures are decoded in a thread."""
-
-    DEFAULT_CSS = """
-    WorstErrors #grid { height: auto; grid-gutter: 1 2; }
-    WorstErrors .error { height: auto; width: 1fr; }
-    """
-
-    @dataclass
-    class Drawn(Message):
-        """The pictures, in the order of the errors."""
-
-        worst: Sequence[WorstError]
-        pictures: list[Text]
-        box: Box
-
-    def compose(self) -> ComposeResult:
-        """Yield the grid, empty until the pictures are decoded."""
-        yield ItemGrid(id="grid", min_column_width=PICTURE[0], stretch_height=False)
-
-    @work(thread=True, exclusive=True, exit_on_error=False)
-    def draw(
-        self, workspace: Workspace, view: RunView, worst: Sequence[WorstError], utf8: bool
-    ) -> None:
-        """Replace the pictures; in a thread, since the files may be on a slow disk."""
-        size = self.app.size
-        box = LARGE_PICTURE if size.width >= WIDE_COLUMNS else PICTURE
-        if size.height < HIGH_ROWS:
-            box = SMALL_PICTURE
-        pictures = error_pictures(workspace, view, worst, box, utf8)
-        if not get_current_worker().is_cancelled:
-            self.post_message(self.Drawn(worst, pictures, box))
-
-    @on(Drawn)
-    async def _show(self, drawn: Drawn) -> None:
-        grid = self.query_one("#grid", ItemGrid)
-        await grid.remove_children()
-        grid.min_column_width = drawn.box[0]
-        await grid.mount_all(
-            Static(format_error(error, picture, drawn.box[0]), classes="error")
-            for error, picture in zip(drawn.worst, drawn.pictures, strict=True)
-        )
-
-
-def format_error(error: WorstError, picture: Text, width: int) -> Text:
-    """Return the file name and both labels above the picture.
-
-    Args:
-        error: the wrongly predicted image.
-        picture: of the image.
-        width: of the picture in cells.
-    """
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(safe_text(Path(error.path).name, width), "dim")
-    true, predicted = tr("true"), tr("pred")
-    text.append(f"\n{true} ")
-    text.append(safe_text(error.label, width - cell_width(true) - 1), "bold")
-    room = width - cell_width(predicted) - len("  0.00")
-    text.append(f"\n{predicted} ").append(safe_text(error.predicted, max(room, 8)), "bold")
-    return text.append(f" {error.probability:.2f}\n").append_text(picture)
 
 
 def summary_lines(

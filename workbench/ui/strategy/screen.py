@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.events import Resize, ScreenResume
+from textual.events import DescendantBlur, DescendantFocus, Resize, ScreenResume
 from textual.widgets import DataTable, OptionList, Static
 
 from workbench.app.draft import Draft, plain_message
@@ -40,6 +40,7 @@ from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS, Route, in_background
 from workbench.ui.dialogs import show_error
 from workbench.ui.guide import StepScreen, open_ladder_dialog
+from workbench.ui.keys import key_of
 from workbench.ui.option import OptionScreen
 from workbench.ui.slurm import ask_profile
 from workbench.ui.strategy.widgets import OptionTable, StartScreen, StrategyList
@@ -55,6 +56,7 @@ PRESET_CONCEPTS = {
     "feature-extraction-augmented": "feature-extraction",
     "fine-tuning": "upper-layers",
 }
+HIGH_ROWS = 46  # of a terminal with room for strategies and all options at once
 BOOK = tuple(name for name in PRESETS if name.startswith("book-"))
 
 
@@ -126,16 +128,21 @@ class StrategyScreen(StepScreen):
     # The strategies
 
     def _fill_strategies(self) -> None:
-        mark = "●" if self.workbench.utf8 else "*"
+        marks = "●○" if self.workbench.utf8 else "*-"
         presets = BOOK if self._book else LADDER
         chosen = self.draft.chosen_preset
-        highlighted = self.query_one(StrategyList).show_presets(presets, chosen, mark)
+        highlighted = self.query_one(StrategyList).show_presets(presets, chosen, marks)
         self.query_one("#advice", Static).update(self._recommendation())
         self._show(highlighted)
 
     def _recommendation(self) -> Text:
         if self._book or self.draft.facts is None:
-            return Text(tr("The book's own experiments, unchanged. b: ours, fitted to the data."))
+            return Text(
+                tr(
+                    "The book's own experiments, unchanged. {key}: ours, fitted to the data.",
+                    key=key_of(self, "strategy.book"),
+                )
+            )
         advice = recommend(self.draft.facts)
         return recommendation_line(advice.preset, advice.why)
 
@@ -210,6 +217,25 @@ class StrategyScreen(StepScreen):
         in_background(self, load, show)
 
     # Options
+
+    @on(DescendantBlur)
+    @on(DescendantFocus)
+    @on(Resize)
+    def _give_room(self) -> None:
+        """Give the options, while one is chosen, the room of all but the strategy's name."""
+        is_low = self.app.size.height < HIGH_ROWS
+        is_open = is_low and self.query_one(OptionTable).has_focus
+        self.set_class(is_low, "-low")
+        self.set_class(is_open, "-options")
+        if is_low:
+            self.call_after_refresh(self._show_cursors)
+
+    def _show_cursors(self) -> None:
+        """Scroll to what is selected: the room has changed."""
+        for strategies in self.query(StrategyList):  # none once the app is closing
+            strategies.scroll_to_highlight()
+        for table in self.query(OptionTable):
+            table.move_cursor(row=table.cursor_row, scroll=True)
 
     @on(DataTable.RowHighlighted, "#options")
     def _show_description(self) -> None:

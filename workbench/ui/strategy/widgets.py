@@ -37,12 +37,18 @@ class StrategyList(OptionList):
         Binding("enter", "select", tr("Continue"), id="strategy.continue")
     ]
 
-    def show_presets(self, names: Sequence[str], chosen: str, mark: str) -> str:
-        """List presets, with a mark before the chosen one; return the highlighted one."""
+    def show_presets(self, names: Sequence[str], chosen: str, marks: str) -> str:
+        """List presets; return the highlighted one.
+
+        Args:
+            names: of the presets.
+            chosen: the one that the experiment has.
+            marks: before it, and before each of the others.
+        """
         with self.prevent(OptionList.OptionHighlighted):
             self.clear_options()
             for name in names:
-                sign = mark if name == chosen else " "
+                sign = marks[name != chosen]
                 self.add_option(Option(Text(f"{sign} {name.removeprefix('book-')}"), id=name))
             at = names.index(chosen) if chosen in names else 0
             self.highlighted = at
@@ -112,7 +118,7 @@ class OptionTable(DataTable[Text]):
     def _cells(self, key: str, value: str, is_yours: bool) -> tuple[Text, ...]:
         style = f"bold {self.app.theme_variables.get('accent', '')}" if is_yours else ""
         cells = (
-            Text(key),
+            Text(key, style=style),
             Text(safe_text(value, self._value_width) or "-", style=style),
             Text(tr("yours") if is_yours else "", style=style),
         )

@@ -189,7 +189,7 @@ class TrainScreen(RunViews):
         notice = train_text.notice_line(history.notices, time.time(), width, warning)
         if files.note:
             own = safe_text(files.note, width - train_text.LABEL)
-            note = train_text.labelled(tr("Note").lower(), own)
+            note = train_text.labelled(tr("my note"), own)
         lines = (behind, progress, host, gpu, notice, note)
         for name, text in zip(LINES, lines, strict=True):
             self.query_one(f"#{name}", TextLine).show(text)
