@@ -155,6 +155,7 @@ async def test_related_concepts_stand_beside_the_explanation_of_a_broad_terminal
         await until(pilot, lambda: "How far the window steps" in related.render(), "the first")
         lines = related.render().plain.splitlines()
         assert lines[0] == "related"
+        assert not related.render().style  # that of the heading alone is dim
         assert CONCEPTS["border-effect"].related[:2] == ("stride", "max-pooling")
         assert "Max pooling keeps the strongest value" in lines
         assert related.region.x >= screen.query_one("#explanation").region.right

@@ -74,7 +74,8 @@ class LayersWithin(Horizontal):
         kind, _, name = key.partition(" ")
         group = next((one for one in group_by_block(network) if one.name == name), None)
         layer = next((one for one in network if one.name == name), None)
-        lines, first = [], ()
+        lines: list[str] = []
+        first: tuple[str, ...] = ()
         if kind == "block" and group:
             lines = layers_within(group.layers, picture)
             trains = group.combined.requested != FROZEN

@@ -43,7 +43,7 @@ class ConceptNotes(Widget):
         theme = self.app.theme_variables
         colors = ConceptColors(theme.get("primary", ""), theme.get("accent", ""))
         utf8 = not self.screen.has_class("-ascii")
-        above = Text(f"{self._heading}\n\n", "dim") if self._heading else Text()
+        above = Text.assemble((f"{self._heading}\n\n", "dim")) if self._heading else Text()
         rows = self.size.height - 2 * bool(self._heading)
         notes = explain_concepts(self._names, self.size.width, rows, utf8, colors)
         return above.append_text(notes) if notes else Text()
