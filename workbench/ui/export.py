@@ -18,6 +18,7 @@ from workbench.errors import UserError
 from workbench.experiment.toml import parse_spec
 from workbench.messages import tr
 from workbench.render.export import ExportFacts, export_details
+from workbench.render.layers import hanging_indent
 from workbench.runs.results import read_results
 from workbench.runs.watch import RunView
 from workbench.runs.work_titles import work_title
@@ -27,6 +28,8 @@ from workbench.ui.dialogs import Prompt
 from workbench.ui.widgets.concept_notes import ConceptNotes
 from workbench.ui.widgets.job_part import JobPart
 
+HIGH_ROWS = 32  # of a terminal with room for the details of a model
+BESIDE = 31  # cells of the list, of all paddings and of a scroll bar
 LONG = 3.0  # seconds after which the time of an export is shown
 
 
@@ -118,9 +121,11 @@ class ExportScreen(WorkbenchScreen, JobPart):
             text.append(f"  {command}")
         if at in self._exported:
             text.append(f"\n\n{self._exported[at]}", self.color("success"))
-        if self.app.size.width >= WIDE_COLUMNS:
+        size = self.app.size
+        if size.width >= WIDE_COLUMNS and size.height >= HIGH_ROWS:
             details = export_details(EXPORT_ITEMS[at], self._facts)
-            text.append("\n\n").append_text(Text("\n").join(details))
+            room = size.width - BESIDE
+            text.append("\n\n").append_text(hanging_indent(details, room, self.app.console))
         self.query_one("#words", Static).update(text)
 
     def action_back(self) -> None:
