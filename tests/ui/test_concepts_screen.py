@@ -10,16 +10,17 @@ from ui_pilot import driven, text_of, until
 
 from workbench.content.concepts import CONCEPTS, Windows
 from workbench.ui.concepts import ConceptsScreen
+from workbench.ui.widgets.concept_notes import ConceptNotes
 
 Scene = Callable[[ConceptsScreen, Pilot[Any]], Awaitable[None]]
 
 
 @asynccontextmanager
 async def show(
-    folder: Path, concepts: tuple[str, ...], utf8: bool = True
+    folder: Path, concepts: tuple[str, ...], utf8: bool = True, size: tuple[int, int] = (80, 24)
 ) -> AsyncIterator[tuple[ConceptsScreen, Pilot[Any]]]:
     """The screen over home."""
-    async with driven(folder) as (app, pilot):
+    async with driven(folder, size) as (app, pilot):
         app.utf8 = utf8
         screen = ConceptsScreen(concepts)
         await app.push_screen(screen)
@@ -144,3 +145,24 @@ async def test_keys_typed_into_a_field_stay_there(tmp_path: Path) -> None:
         )
         assert pilot.app.screen is screen
         assert text_of(screen, "#title") == CONCEPTS["border-effect"].title
+
+
+async def test_related_concepts_stand_beside_the_explanation_of_a_broad_terminal(
+    tmp_path: Path,
+) -> None:
+    async with show(tmp_path, ("border-effect", "dropout"), size=(200, 50)) as (screen, pilot):
+        related = screen.query_one(ConceptNotes)
+        await until(pilot, lambda: "How far the window steps" in related.render(), "the first")
+        lines = related.render().plain.splitlines()
+        assert lines[0] == "related"
+        assert not related.render().style  # that of the heading alone is dim
+        assert CONCEPTS["border-effect"].related[:2] == ("stride", "max-pooling")
+        assert "Max pooling keeps the strongest value" in lines
+        assert related.region.x >= screen.query_one("#explanation").region.right
+        await pilot.press("down")  # the text under the cursor at once
+        first = CONCEPTS[CONCEPTS["dropout"].related[0]].title
+        await until(pilot, lambda: related.render().plain.splitlines()[2] == first, "another one")
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: related.region.y > 15, "below the explanation")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: not related.display, "the explanation only")

@@ -22,6 +22,7 @@ from workbench.ui import export
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Prompt
 from workbench.ui.export import ExportScreen
+from workbench.ui.widgets.concept_notes import ConceptNotes
 
 REPORT = ["down"] * 4  # from the first item to the report
 
@@ -196,3 +197,27 @@ def test_everything_that_the_command_exports_is_listed() -> None:
     assert [one.title for one in EXPORT_ITEMS] == [
         "Keras", "TensorFlow SavedModel", "ONNX", "LiteRT", "Report", "Keras script", "TensorBoard",
     ]  # fmt: skip
+
+
+async def test_a_wide_terminal_shows_what_a_model_needs_and_how_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path, results_json())
+    run.model_path.write_bytes(bytes(2_500_000))
+    monkeypatch.chdir(tmp_path)
+
+    async with driven(tmp_path, size=(200, 50)) as (app, pilot):
+        await open_export(app, pilot)
+        await until(pilot, lambda: "this run's own has 2.5 MB" in shown(app), "its size")
+        text = shown(app)
+        assert "read by Keras 3 on TensorFlow, JAX or PyTorch" in text
+        assert "load it import keras" in text
+        assert 'model = keras.models.load_model("model.keras")' in text
+        assert "From a file to numbers" in app.screen.query_one(ConceptNotes).render()
+        await pilot.press(*REPORT)
+        await until(pilot, lambda: "One HTML page" in shown(app), "the report")
+        assert "load it" not in shown(app)
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("home")
+        await until(pilot, lambda: "The model as Keras" in shown(app), "the model again")
+        assert "load it" not in shown(app)

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from fake_runs import CONVNET, FakeRun, finished
 from rich.text import Text
+from ui_pilot import driven, until
 
 from workbench.paths import Workspace
 from workbench.runs.watch import RunFeed, RunView
-from workbench.ui.home.detail import cut_start, describe, draw_curve
+from workbench.ui.home.detail import LossBelow, RunDetail, cut_start, describe, draw_curve
+from workbench.ui.home.table import RunTable
 
 
 def views(workspace: Workspace) -> tuple[RunView, ...]:
@@ -65,3 +67,29 @@ def test_a_long_path_keeps_the_size_of_the_images_in_its_line(tmp_path: Path) ->
 def test_the_keys_of_a_finished_run_are_named(view: RunView) -> None:
     told = " ".join(describe(view, 200, utf8=True).plain.split())
     assert told.endswith("enter shows its curves and enter again the results; e there exports")
+
+
+async def test_the_loss_takes_the_room_below_a_short_table(tmp_path: Path) -> None:
+    finished(Workspace(tmp_path))
+    async with driven(tmp_path, (200, 50)) as (app, pilot):
+        below = app.screen.query_one(LossBelow)
+        await until(pilot, lambda: below.render().plain.startswith("loss\n"), "the curve")
+        table = app.screen.query_one(RunTable)
+        assert below.region.y == table.region.bottom
+        assert below.region.bottom == app.screen.query_one(RunDetail).region.bottom
+        assert below.region.width == table.region.width
+        assert "val 0." in below.render().plain
+        await pilot.resize_terminal(120, 24)
+        await until(pilot, lambda: 0 < below.size.height < 22, "a lower terminal")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: not below.display, "no room")
+
+
+async def test_a_long_table_leaves_no_room_for_the_loss(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    for number in range(20):
+        FakeRun(workspace, f"one-{number}", CONVNET.format(epochs=3)).epochs(0, 3)
+    async with driven(tmp_path, (120, 24)) as (app, pilot):
+        table, below = app.screen.query_one(RunTable), app.screen.query_one(LossBelow)
+        await until(pilot, lambda: table.row_count == 20 and table.size.height > 18, "all runs")
+        assert below.render().plain == ""

@@ -12,6 +12,8 @@ from ui_pilot import driven, until
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.layers.columns import fitting_columns
 from workbench.ui.layers.table import LayerTable
+from workbench.ui.layers.within import LayerLines
+from workbench.ui.widgets.concept_notes import ConceptNotes
 
 SOLID, SHADED = "█", "▒"
 
@@ -64,6 +66,29 @@ async def test_the_picture_follows_cursor_and_toggles(tmp_path: Path) -> None:
         assert sentences(app).startswith("block4_conv1  convolution\n")
         assert "frozen: 1,180,160 parameters" in sentences(app)
         assert picture(app)[3].count(SOLID) > picture(app)[3].count(SHADED) > 0
+
+
+async def test_a_high_terminal_shows_the_layers_within_a_block(tmp_path: Path) -> None:
+    async with driven(tmp_path, (200, 50)) as (app, pilot):
+        app.utf8 = True
+        await open_draft(app, pilot, "fine-tuning")
+        within, notes = app.screen.query_one(LayerLines), app.screen.query_one(ConceptNotes)
+        table = app.screen.query_one(LayerTable)
+        await until(pilot, lambda: "block1_pool" in within.render(), "the layers")
+        assert within.render().plain.splitlines() == [
+            "within                         output  parameters  multiply-adds  field",
+            "block1_conv1  convolution  160x160x64       1,792         44.2 M   3 px",
+            "block1_conv2  convolution  160x160x64      36,928          944 M   5 px",
+            "block1_pool   max pooling    80x80x64           0              -   6 px",
+        ]
+        assert notes.render().plain.startswith("Frozen weights do not move")
+        await pilot.press("down", "down", "down", "down")
+        await until(pilot, lambda: "block5_conv3" in within.render(), "another block")
+        await pilot.press("asterisk")
+        await until(pilot, lambda: table.size.height > 20, "all layers, in the room of the others")
+        assert table.max_scroll_y == 0
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: not app.screen.query_one("LayersWithin").display, "no room")
 
 
 @pytest.mark.parametrize("strategy", ["convnet", "dense", "feature-extraction"])

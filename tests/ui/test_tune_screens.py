@@ -14,6 +14,7 @@ from ui_pilot import driven, keys_offered, notices, refusal, text_of, until
 from waiting import GUARD
 
 from workbench.app.draft import Draft
+from workbench.content.concepts import CONCEPTS
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.ui.app import WorkbenchApp
@@ -22,6 +23,7 @@ from workbench.ui.strategy import screen as strategy
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.tune.screens import LrFindScreen, TrialTable, TuneHeadScreen
 from workbench.ui.tune.trial import TrialScreen
+from workbench.ui.widgets.concept_notes import ConceptNotes
 from workbench.ui.widgets.lines import LinePlot
 
 PHOTOS = replace(BOOK_FACTS, smallest_class=300, images=600)
@@ -64,10 +66,10 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenTrial:
 
     @asynccontextmanager
     async def open_trial(
-        key: str, preset: str, answer: Answer, columns: int = 80
+        key: str, preset: str, answer: Answer, size: tuple[int, int] = (80, 24)
     ) -> AsyncIterator[Opened]:
         monkeypatch.setattr("workbench.app.jobs.run_job", answer)
-        async with driven(tmp_path, (columns, 24)) as (app, pilot):
+        async with driven(tmp_path, size) as (app, pilot):
             draft = Draft(app.workspace)
             draft.set_source(tmp_path / "photos", PHOTOS)
             draft.set_preset(preset)
@@ -305,3 +307,40 @@ async def test_a_search_is_offered_where_there_is_a_head_on_a_frozen_base(
         await until(pilot, lambda: app.screen.is_mounted)
         assert app.screen.check_action("tune", ()) is offered
         assert app.screen.check_action("lr_find", ()) is True
+
+
+async def test_a_wide_terminal_explains_what_the_trials_rest_on(tune: OpenTrial) -> None:
+    rates = "\n".join(CONCEPTS["learning-rate"].picture.split("\n"))
+    async with tune("f", "convnet", lambda *_, **__: {"losses": FALLING}, (200, 50)) as (
+        _app,
+        pilot,
+        screen,
+        _draft,
+    ):
+        notes = screen.query_one(ConceptNotes)
+        await until(pilot, lambda: notes.size.height > 30, "the room")
+        first, _, *rest = [line[:60].rstrip() for line in notes.render().plain.splitlines()]
+        assert first == "How large a step is"
+        assert rates in "\n".join(rest)
+        await pilot.press("enter")
+        await until(pilot, lambda: rate_shown(screen), "the curve, in the whole room")
+        assert not notes.display
+        assert screen.query_one(LinePlot).size.width == 198
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("r")
+        await until(pilot, lambda: rate_shown(screen), "the curve")
+        assert not notes.display
+
+
+async def test_notes_take_the_room_that_the_trials_leave(tune: OpenTrial) -> None:
+    def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
+        for number in range(1, 31):
+            on_event(trial_event(number, 0.8, [64]))
+        return {}
+
+    async with tune("T", "feature-extraction", answer, (200, 50)) as (_app, pilot, screen, _draft):
+        notes, table = screen.query_one(ConceptNotes), screen.query_one(TrialTable)
+        await until(pilot, lambda: "Two ways to use a frozen base" in notes.render(), "the notes")
+        await pilot.press("enter")
+        await until(pilot, lambda: table.row_count == 30 and table.size.height == 31, "all trials")
+        assert notes.render().plain == ""  # no concept is cut

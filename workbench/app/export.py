@@ -14,7 +14,7 @@ from workbench.app.run_files import require_model
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.export.formats import FORMATS, MAX_DIFFERENCE, check_formats
+from workbench.export.formats import FORMATS, MAX_DIFFERENCE, ExportFormat, check_formats
 from workbench.export.model_card import CARD, LABELS, PREPROCESSING, VerifiedExport, model_card
 from workbench.export.report import write_report
 from workbench.export.run_data import RunData, RunImages, checked_spec, read_run_data
@@ -160,12 +160,14 @@ class ExportItem:
         make: writes it below a folder, under a free name; returns what was written, safe to
             print. Raises UserError.
         words: of the command that does the same, with RUN for the run; "" for none.
+        format: of a model.
     """
 
     title: str
     description: str
     make: Make
     words: str = ""
+    format: ExportFormat | None = None
 
     def command(self, run: str) -> str:
         """Return the command that does the same for a run."""
@@ -263,6 +265,7 @@ EXPORT_ITEMS = (
             ),
             _model(one.name),
             f"export RUN --format {one.name}",
+            one,
         )
         for one in FORMATS.values()
     ),

@@ -25,6 +25,7 @@ class ExportFormat:
         name: on the command line.
         title: for people.
         file: of the model, in the folder of the export.
+        reader: who reads such a file.
         labels_at: where labels and preprocessing are inside.
         loading: Python lines to load it; `images` is float32, (n, height, width, channels).
         packages: pip's name by module, of packages beyond the workbench's own.
@@ -34,6 +35,7 @@ class ExportFormat:
     name: str
     title: str
     file: str
+    reader: str
     labels_at: str
     loading: tuple[str, ...]
     packages: dict[str, str] = field(default_factory=dict)
@@ -45,6 +47,7 @@ _FORMATS = (
         name="keras",
         title="Keras",
         file="model.keras",
+        reader=tr("Keras 3 on TensorFlow, JAX or PyTorch: to predict, or to train on"),
         labels_at=tr("`workbench.json` in the file, which is a zip"),
         loading=(
             "import keras",
@@ -57,6 +60,7 @@ _FORMATS = (
         name="savedmodel",
         title=tr("TensorFlow SavedModel"),
         file="saved_model",
+        reader=tr("TensorFlow alone, without Keras, and TensorFlow Serving: for a server"),
         labels_at="`saved_model/assets.extra/`",
         loading=(
             "import tensorflow as tf",
@@ -68,6 +72,7 @@ _FORMATS = (
         name="onnx",
         title="ONNX",
         file="model.onnx",
+        reader=tr("ONNX Runtime, and with it C++, C#, Java and JavaScript: without TensorFlow"),
         labels_at=tr("the model's `metadata_props`, as JSON"),
         loading=(
             "import onnxruntime",
@@ -81,6 +86,7 @@ _FORMATS = (
         name="litert",
         title="LiteRT",
         file="model.tflite",
+        reader=tr("LiteRT, once TensorFlow Lite: for phones and small computers"),
         labels_at=tr("files in the model, which is also a zip"),
         loading=(
             "from ai_edge_litert.interpreter import Interpreter",

@@ -13,7 +13,7 @@ from workbench.bases.kinds import BATCH_NORM
 from workbench.experiment.receptive_field import WHOLE_IMAGE, LayerField, ReceptiveField
 from workbench.messages import tr
 from workbench.runs.freeze_check import FROZEN, TRAINS, Layer, LayerGroup
-from workbench.text import format_count, format_shape, percent, plural
+from workbench.text import format_count, format_shape, percent, plural, safe_text, table
 
 Shape = tuple[int, ...]
 NOTHING = "-"
@@ -133,6 +133,18 @@ def format_field(part: Part | None) -> str:
     if part and part.field:
         return f"{part.field.size:,} px"
     return tr("all") if part and part.sees_all else NOTHING
+
+
+def layers_within(layers: Sequence[Layer], picture: NetworkPicture) -> list[str]:
+    """Return a table of layers and of their numbers, with a line of headings."""
+    headers = (tr("within"), "", tr("output"), tr("parameters"), tr("multiply-adds"), tr("field"))
+    rows = []
+    for layer in layers:
+        part = picture.parts.get(f"layer {layer.name}")
+        shape = format_shape(layer.output_shape) or NOTHING
+        numbers = (f"{layer.parameters:,}", format_operations(part), format_field(part))
+        rows.append((safe_text(layer.name, 40), safe_text(layer.kind, 24), shape, *numbers))
+    return table(headers, rows, right="llrrrr").split("\n")
 
 
 def explain_part(picture: NetworkPicture, key: str) -> list[tuple[str, str]]:

@@ -15,11 +15,13 @@ from workbench.content.concepts import CONCEPTS, Windows
 from workbench.messages import tr
 from workbench.text import plural
 from workbench.ui.base import WorkbenchScreen
+from workbench.ui.widgets.concept_notes import ConceptNotes
 
 PLAYGROUND = "border-effect"
 # Initial value and maximum of each field.
 NUMBERS = {"size": (5, 1024), "kernel": (3, 11), "stride": (1, 8)}
 PADDINGS = ("valid", "same")
+BROAD_COLUMNS = 160  # of a terminal with room for a third column
 
 
 class WindowFields(Vertical):
@@ -128,6 +130,11 @@ class ConceptsScreen(WorkbenchScreen):
     ConceptsScreen #title { text-style: bold; color: $primary; margin-bottom: 1; }
     ConceptsScreen #text { max-width: 78; }
     ConceptsScreen #picture { margin-top: 1; color: $accent; }
+    ConceptsScreen.-wide #explanation { height: auto; max-height: 100%; }
+    ConceptsScreen #related { padding: 2 0 0 2; }
+    ConceptsScreen.-broad #beside { layout: horizontal; }
+    ConceptsScreen.-broad #explanation { width: 82; height: 1fr; }
+    ConceptsScreen.-broad #related { padding: 0 0 0 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         # Before the list, which would scroll itself.
@@ -152,13 +159,15 @@ class ConceptsScreen(WorkbenchScreen):
         self._shown = ""
 
     def compose_body(self) -> ComposeResult:
-        """Yield the list, and the explanation beside it."""
+        """Yield the list, the explanation beside it, and related concepts where there is room."""
         with Horizontal():
             yield OptionList(*self._options(), id="concepts")
-            with VerticalScroll(id="explanation", can_focus=False):
-                yield Static(id="title")
-                yield Static(id="text")
-                yield Static(id="picture")
+            with Vertical(id="beside"):
+                with VerticalScroll(id="explanation", can_focus=False):
+                    yield Static(id="title")
+                    yield Static(id="text")
+                    yield Static(id="picture")
+                yield ConceptNotes(heading=tr("related"), id="related")
 
     def heading(self) -> Text:
         """Return the shown concept and its number."""
@@ -186,6 +195,11 @@ class ConceptsScreen(WorkbenchScreen):
         names = self.query_one(OptionList)
         names.highlighted = names.get_option_index((self._first or self._rest)[0])
         names.focus()
+
+    def on_resize(self) -> None:
+        """Show the related concepts beside the explanation, or below it."""
+        super().on_resize()
+        self.set_class(self.app.size.width >= BROAD_COLUMNS, "-broad")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer the keys that do something now; a field keeps those that it uses."""
@@ -217,6 +231,7 @@ class ConceptsScreen(WorkbenchScreen):
         self.query_one("#title", Static).update(Text(concept.title))
         self.query_one("#text", Static).update(Text(concept.text))
         self._draw(concept.drawing(self.workbench.utf8))
+        self.query_one("#related", ConceptNotes).show(concept.related)
         self._show_fields()
         self.query_one("#explanation").scroll_home(animate=False)
         self.refresh_heading()

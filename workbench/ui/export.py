@@ -1,6 +1,7 @@
 """Export: a report, the model in other formats, and the script of the same training."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,19 +9,27 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, ScrollableContainer
+from textual.containers import Horizontal, ScrollableContainer, Vertical
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.app.export import EXPORT_ITEMS, folder_to_write
+from workbench.errors import UserError
+from workbench.experiment.toml import parse_spec
 from workbench.messages import tr
+from workbench.render.export import ExportFacts, export_details
+from workbench.render.layers import hanging_indent
+from workbench.runs.results import read_results
 from workbench.runs.watch import RunView
 from workbench.runs.work_titles import work_title
 from workbench.text import format_seconds, safe_text
-from workbench.ui.base import WorkbenchScreen, notify_error
+from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Prompt
+from workbench.ui.widgets.concept_notes import ConceptNotes
 from workbench.ui.widgets.job_part import JobPart
 
+HIGH_ROWS = 32  # of a terminal with room for the details of a model
+BESIDE = 31  # cells of the list, of all paddings and of a scroll bar
 LONG = 3.0  # seconds after which the time of an export is shown
 
 
@@ -43,11 +52,13 @@ class ExportScreen(WorkbenchScreen, JobPart):
     """
 
     CANCELS = False
-    CONCEPTS = ("preprocessing",)
+    CONCEPTS = ("preprocessing", "threshold", "calibration")
     CSS = """
     ExportScreen OptionList { width: 26; height: 1fr; border: none; padding: 0;
                                 background: $background; background-tint: $background 0%; }
     ExportScreen #sheet { width: 1fr; height: 1fr; padding: 0 0 0 1; }
+    ExportScreen.-wide #sheet { height: auto; max-height: 100%; }
+    ExportScreen #notes { margin: 2 0 0 1; }
     ExportScreen #progress { height: 1; color: $secondary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,13 +74,16 @@ class ExportScreen(WorkbenchScreen, JobPart):
         self._queue: list[int] = []  # the first one is running
         self._began = 0.0  # when it began
         self._newest = ("", 0, 0)  # its newest progress
+        self._facts = ExportFacts(labels=view.history.labels)
 
     def compose_body(self) -> ComposeResult:
         """Yield the list, the description beside it, and a line of progress."""
         with Horizontal():
             yield ExportList(*(Option(item.title) for item in EXPORT_ITEMS))
-            with ScrollableContainer(id="sheet"):
-                yield Static(id="words")
+            with Vertical():
+                with ScrollableContainer(id="sheet"):
+                    yield Static(id="words")
+                yield ConceptNotes(self.CONCEPTS, id="notes")
         yield Static(id="progress")
 
     def heading(self) -> Text:
@@ -83,6 +97,16 @@ class ExportScreen(WorkbenchScreen, JobPart):
         items.focus()
         items.highlighted = 0
         self.set_interval(1.0, self._tick)
+        in_background(self, lambda: _read_facts(self._view), self._facts_read)
+
+    def on_resize(self) -> None:
+        """Show more of a model where there is room."""
+        super().on_resize()
+        self._draw()
+
+    def _facts_read(self, facts: ExportFacts) -> None:
+        self._facts = facts
+        self._draw()
 
     @property
     def _selected(self) -> int:
@@ -97,6 +121,11 @@ class ExportScreen(WorkbenchScreen, JobPart):
             text.append(f"  {command}")
         if at in self._exported:
             text.append(f"\n\n{self._exported[at]}", self.color("success"))
+        size = self.app.size
+        if size.width >= WIDE_COLUMNS and size.height >= HIGH_ROWS:
+            details = export_details(EXPORT_ITEMS[at], self._facts)
+            room = size.width - BESIDE
+            text.append("\n\n").append_text(hanging_indent(details, room, self.app.console))
         self.query_one("#words", Static).update(text)
 
     def action_back(self) -> None:
@@ -195,3 +224,16 @@ class ExportScreen(WorkbenchScreen, JobPart):
         self.query_one("#progress", Static).update(Text())
         if self._queue:
             self._export_first()
+
+
+def _read_facts(view: RunView) -> ExportFacts:
+    """Read what is known of a run's model; what is missing or damaged is left out."""
+    spec = results = None
+    with suppress(UserError):
+        spec = parse_spec(view.spec, "spec.toml")
+    with suppress(UserError):
+        results = read_results(view.folder.results_path)
+    size = 0
+    with suppress(OSError):
+        size = view.folder.model_path.stat().st_size
+    return ExportFacts(spec, results, results.labels if results else view.history.labels, size)

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.errors import UserError
 from workbench.messages import tr
-from workbench.render.curves import CurveColors, PlotStyle, plot_options, plot_series
+from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
 from workbench.render.plot import plot
 from workbench.render.runs import describe_run
 from workbench.runs.freeze_check import PARTLY, TRAINS, group_by_block, layers_of_stage
@@ -17,6 +18,7 @@ from workbench.runs.next_step import suggest_next
 from workbench.runs.results import read_results
 from workbench.runs.watch import RunView
 from workbench.text import cell_width, pad_cells, safe_text, wrap_cells
+from workbench.words import shown
 
 LABEL = 9  # cells of the name before a value
 PLOT_SHARE = 0.4  # of the height
@@ -80,17 +82,47 @@ class RunDetail(Vertical):
         self.query_one("#facts", Static).update(facts)
 
 
+class LossBelow(Widget):
+    """The loss of the run under the cursor, in the rows that a short table leaves below it."""
+
+    DEFAULT_CSS = """
+    LossBelow { height: 1fr; padding: 2 1 0 1; }
+    """
+
+    _view: RunView | None = None
+    _utf8 = True
+
+    def show(self, view: RunView | None, utf8: bool) -> None:
+        """Show a run, drawn again only if it changed; nothing without one."""
+        if view is not self._view or utf8 != self._utf8:
+            self._view, self._utf8 = view, utf8
+            self.refresh()
+
+    def render(self) -> Text:
+        """Return the curves, nothing where they would be too flat to read."""
+        width, rows = self.content_size.width, self.content_size.height - 1  # the title
+        if self._view is None or rows < MIN_PLOT:
+            return Text()
+        color = self.app.theme_variables.get
+        return draw_curve(self._view, width, rows, self._utf8, color, "loss")
+
+
 def draw_curve(
-    view: RunView, width: int, rows: int, utf8: bool, color: Callable[[str, str], str]
+    view: RunView,
+    width: int,
+    rows: int,
+    utf8: bool,
+    color: Callable[[str, str], str],
+    metric: Metric = "accuracy",
 ) -> Text:
-    """Return training and validation accuracy over the epochs; nothing without room for them."""
+    """Return training and validation over the epochs; nothing without room for them."""
     if not view.history.epochs:
         return Text()
     train, validation = color("primary", ""), color("warning", "")
     colors = CurveColors(train, validation, train, validation, "", color("success", ""))
     style = PlotStyle(utf8=utf8)
-    title = Text(tr("accuracy"), style="bold")
-    series = plot_series(view, "accuracy", style, colors)
+    title = Text(shown(metric), style="bold")
+    series = plot_series(view, metric, style, colors)
     drawn = plot(series, width, rows, plot_options(view, style))
     if not drawn.plain.strip():
         return Text()
@@ -163,14 +195,14 @@ def describe_layers(view: RunView, width: int, utf8: bool) -> Text | None:
         return None
     trains, partly, frozen = "█▒░" if utf8 else "#+."
     text = Text(pad_cells(tr("layers"), LABEL), style="dim")
-    shown = groups[-width:]
-    for group in shown:
+    upper = groups[-width:]
+    for group in upper:
         status = group.combined.requested
         sign = {TRAINS: trains, PARTLY: partly}.get(status, frozen)
         text.append(sign, style="not dim")
     count = sum(group.combined.requested in (TRAINS, PARTLY) for group in groups)
     note = tr("{count} of {all} blocks train", count=count, all=len(groups))
-    separator = "\n" + " " * LABEL if len(shown) + cell_width(note) + 2 > width else "  "
+    separator = "\n" + " " * LABEL if len(upper) + cell_width(note) + 2 > width else "  "
     return text.append(separator + note, style="not dim")
 
 

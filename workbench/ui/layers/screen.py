@@ -40,6 +40,7 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import cut_cells, format_count, safe_text, small_percent
 from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen
 from workbench.ui.layers.table import LayerTable
+from workbench.ui.layers.within import LayersWithin
 from workbench.words import shown
 
 MAX_BAR = 24  # cells
@@ -76,11 +77,12 @@ class LayersView(WorkbenchScreen):
     _drawn_for = Size()
 
     def compose_body(self) -> ComposeResult:
-        """Yield title, table, selected layer and details."""
+        """Yield title, table, selected layer, details, and what is in the selected block."""
         yield Static(id="title")
         yield LayerTable(self.CHECKED, self.workbench.utf8)
         yield Static(id="here")
         yield Static(id="details")
+        yield LayersWithin()
 
     def on_mount(self) -> None:
         """Focus the table."""
@@ -160,6 +162,7 @@ class LayersView(WorkbenchScreen):
         shown = Text.assemble((cut_cells(text, room), "bold"), "\n")
         shown.append_text(hanging_indent([*lines, self._legend()], room, self.app.console))
         self.query_one("#here", Static).update(shown)
+        self.query_one(LayersWithin).show(self.network, self.picture, key, self.concepts())
 
     @property
     def _explains(self) -> bool:

@@ -49,7 +49,7 @@ SEED = 1  # of the candidates
 class LrFindScreen(TrialScreen):
     """Find the learning rate of the plan's first stage."""
 
-    CONCEPTS = ("learning-rate",)
+    CONCEPTS = ("learning-rate", "optimizer", "warm-up", "batches")
     JOB = "lr-find"
     BOUNDS = LR_FIND_STEPS
     COUNTED = "steps"
@@ -109,7 +109,7 @@ class LrFindScreen(TrialScreen):
     def clear_result(self) -> None:
         """Hide the curve."""
         self._found, self._steps = None, self.count
-        self.query_one("#curve").display = False
+        self.remove_class("-found")
 
     def show_result(self, result: dict[str, Any]) -> None:
         """Show the curve and the suggestion."""
@@ -128,7 +128,7 @@ class LrFindScreen(TrialScreen):
         )
         self.show_about(" ".join((*found.lines, end)))
         plot = self.query_one("#curve", LinePlot)
-        plot.display = True
+        self.add_class("-found")
         series, options = lr_find_plot(losses, self._steps, found, self.workbench.utf8)
         plot.show(Text(TITLE, "bold"), [series], options)
 
@@ -245,6 +245,7 @@ class TuneHeadScreen(TrialScreen):
         table.clear()
         for trial in self._ranking:
             table.add_row(*trial_cells(trial))
+        table.styles.max_height = table.row_count + 1
         has_trials = bool(self._trials)
         if has_trials and not table.display:
             table.display = True

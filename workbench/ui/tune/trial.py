@@ -22,6 +22,7 @@ from workbench.text import format_seconds, safe_text
 from workbench.ui.base import WorkbenchScreen
 from workbench.ui.dialogs import Prompt, show_error
 from workbench.ui.guide import rail_heading
+from workbench.ui.widgets.concept_notes import ConceptNotes
 from workbench.ui.widgets.job_part import Job, JobPart, format_progress
 
 ApplySettings = Callable[[dict[str, Any]], None]
@@ -116,9 +117,10 @@ class TrialScreen(WorkbenchScreen, JobPart):
         return self.job is not None
 
     def compose_body(self) -> ComposeResult:
-        """Yield description, result and progress."""
+        """Yield description and result, on a wide terminal what they rest on, and progress."""
         yield Static(id="about")
         yield from self.compose_result()
+        yield ConceptNotes(self.CONCEPTS, id="notes")
         yield Static(id="progress")
 
     def heading(self) -> Text:
