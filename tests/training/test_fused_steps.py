@@ -15,6 +15,7 @@ import pytest
 from everything import with_all
 from tiny_runs import (
     FINE_TUNING,
+    NARROW,
     NO_AUGMENTATION,
     TinyRun,
     base_spec,
@@ -79,7 +80,7 @@ def tiny_run(kind: str, folder: Path) -> TinyRun:
         "unbalanced head": ("training.class_weights=balanced",),
         "recipe on a base": (*FINE_TUNING, *RECIPE, *GRADUAL),
         "block5": (
-            "base.name=vgg16", "model.strategy=fine-tuning", 'base.trainable=["block5"]',
+            f"base.name={NARROW}", "model.strategy=fine-tuning", 'base.trainable=["block5"]',
             "training.head_epochs=1", "training.epochs=1", "training.keep=last",
         ),
     }[kind]  # fmt: skip

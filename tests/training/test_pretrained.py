@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tiny_runs import (
     FINE_TUNING,
+    NARROW,
     TinyRun,
     base_spec,
     halves,
@@ -59,7 +60,7 @@ def test_float16_caches_need_half_the_space_and_nearly_agree(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("trainable", "stage", "rate"),
-    [((), 0, 1.0), (("block5",), 1, 0.01)],
+    [((), 0, 1.0), (("block5",), 1, 0.03)],
     ids=["head", "block5"],
 )
 def test_the_suffix_agrees_with_the_plain_whole_model(
@@ -70,7 +71,7 @@ def test_the_suffix_agrees_with_the_plain_whole_model(
     On values from 0 to 1: with losses in the hundreds, a step would depend on the last bit of a
     feature, which differs because the whole model runs in batches of another shape.
     """
-    settings = ["base.name=vgg16", "base.preprocessing=rescale", "model.dropout=0",
+    settings = [f"base.name={NARROW}", "base.preprocessing=rescale", "model.dropout=0",
                 "training.optimizer=sgd",
                 "training.steps_per_epoch=1", "training.epochs=15", "training.batch_size=24",
                 "training.keep=last", "model.head=flatten"]  # fmt: skip
