@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from everything import with_all
+from everything import EVERYTHING, with_all
 from tiny_runs import (
     FINE_TUNING,
     NARROW,
@@ -373,11 +373,13 @@ def test_jax_without_jit_takes_the_same_steps(tmp_path: Path) -> None:
 
 ON_JAX = (
     "own_learning_rate or without_jit or (finite and adam) or (one_compiled and head) "
-    "or (between_calls and (head or convnet)) or predictions "
+    "or (between_calls and convnet) or needed[7 "
     "or smaller_steps or shrinks or nesterov or clipped or average_begins or takes_the_averages "
-    "or by_their_shares or next_one "
+    "or by_their_shares[3 or next_one "
     "or two_passes or in_either_stage or frozen_layers_do_not"
 )
+if EVERYTHING:  # stops in a head, and two labels
+    ON_JAX += " or (between_calls and head) or predictions or by_their_shares"
 OTHERS = ("test_optimizers.py", "test_mixing.py", "test_prefix.py", "test_pretrained.py")
 
 
