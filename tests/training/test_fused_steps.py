@@ -114,7 +114,12 @@ def same(one: Trained, other: Trained) -> bool:
     return equal and len(one[0]) == len(other[0]) and one[1] == other[1]
 
 
+# In one process, which computes a run without cuts once for both tests.
+IN_ONE_PROCESS = pytest.mark.xdist_group("cuts")
+
+
 # "recipe on a base" and "block5" are fine-tuning, with batch normalization and without.
+@IN_ONE_PROCESS
 @pytest.mark.parametrize(
     ("kind", "resident"),
     [("head", False), ("unbalanced head", True), ("block5", True),
@@ -141,6 +146,7 @@ def test_cuts_change_no_bit(
         assert same(trained(run.run(), run), expected), lengths
 
 
+@IN_ONE_PROCESS
 @pytest.mark.parametrize(
     "kind",
     ["head", "block5", "convnet", "recipe", pytest.param("recipe on a base", marks=with_all)],

@@ -228,11 +228,23 @@ def test_a_view_computed_while_training_has_the_bits_of_one_computed_before(tmp_
     assert cached(tmp_path / "counted") == cached(tmp_path / "whole")
 
 
+@pytest.fixture(scope="module")
+def undamaged() -> dict[str, tuple[keras.Model, dict[str, bytes]]]:
+    """The run without damage, and its features: computed once for both damages."""
+    return {}
+
+
+@pytest.mark.xdist_group("lost views")
 @pytest.mark.parametrize("damage", ["gone", "cut off"])
-def test_a_lost_view_is_computed_again_as_it_was(tmp_path: Path, damage: str) -> None:
+def test_a_lost_view_is_computed_again_as_it_was(
+    tmp_path: Path, undamaged: dict[str, tuple[keras.Model, dict[str, bytes]]], damage: str
+) -> None:
     """The third epoch uses the first view again: it must not become a third one."""
     settings = ("augmentation.rotation=30", "base.views=2", "training.epochs=3")
-    expected = run_on_base(base_spec(*settings), tmp_path / "whole").run()
+    if not undamaged:
+        model = run_on_base(base_spec(*settings), tmp_path / "whole").run()
+        undamaged["whole"] = model, cached(tmp_path / "whole")
+    expected, whole = undamaged["whole"]
     parts = run_on_base(base_spec(*settings), tmp_path / "parts")
     parts.run_until(9)  # before the third epoch's first step
     for path in (tmp_path / "parts").glob("features-*.npy"):
@@ -241,7 +253,7 @@ def test_a_lost_view_is_computed_again_as_it_was(tmp_path: Path, damage: str) ->
         else:
             path.write_bytes(path.read_bytes()[:-1])
     assert same_weights(expected, parts.run(resume=True))
-    made, whole = cached(tmp_path / "parts"), cached(tmp_path / "whole")
+    made = cached(tmp_path / "parts")
     lost = [name for name in made if made[name] != whole[name]]
     assert len(lost) == (0 if damage == "gone" else 1)  # the second view is not needed again
 
