@@ -33,17 +33,42 @@ def cached(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in whole}
 
 
+Trained = tuple[TinyRun, keras.Model]
+IN_ONE_PROCESS = pytest.mark.xdist_group("fine-tuned")
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, Trained]:
+    """The run of `fine_tuned`, once there is one."""
+    return {}
+
+
+def fine_tuned(folder: Path, known: dict[str, Trained]) -> Trained:
+    """Return a run in two stages, without a stop, that several tests look at."""
+    if not known:
+        run = run_on_base(base_spec(*FINE_TUNING), folder / "whole")
+        known["whole"] = run, run.run()
+    return known["whole"]
+
+
 # --- features ---------------------------------------------------------------------------------
 
 
+@IN_ONE_PROCESS
 @pytest.mark.parametrize("settings", [(), FINE_TUNING], ids=["head", "fine-tuning"])
-def test_cached_and_streamed_give_the_same_bits(tmp_path: Path, settings: tuple[str, ...]) -> None:
+def test_cached_and_streamed_give_the_same_bits(
+    tmp_path: Path, known: dict[str, Trained], settings: tuple[str, ...]
+) -> None:
     """Dropout on; the order of images differs from that of the cache."""
-    first = run_on_base(base_spec(*settings), tmp_path / "cached")
+    if settings:
+        first, model = fine_tuned(tmp_path, known)
+    else:
+        first = run_on_base(base_spec(), tmp_path / "cached")
+        model = first.run()
     second = run_on_base(base_spec(*settings, "base.prefix=streamed"), tmp_path / "streamed")
-    assert same_weights(first.run(), second.run())
+    assert same_weights(model, second.run())
     assert first.history() == second.history()
-    assert cached(tmp_path / "cached")
+    assert cached(first.folder)
     assert not cached(tmp_path / "streamed")
 
 
@@ -119,10 +144,12 @@ def test_nothing_is_computed_twice(tmp_path: Path) -> None:
 # --- what was frozen --------------------------------------------------------------------------
 
 
-def test_frozen_layers_do_not_move_and_trained_ones_do(tmp_path: Path) -> None:
-    run = run_on_base(base_spec(*FINE_TUNING), tmp_path)
+@IN_ONE_PROCESS
+def test_frozen_layers_do_not_move_and_trained_ones_do(
+    tmp_path: Path, known: dict[str, Trained]
+) -> None:
+    run, model = fine_tuned(tmp_path, known)
     before = {layer.name: layer.get_weights() for layer in lively_model(run.spec).layers}
-    model = run.run()
     for stage, trained in ((0, {"dense1", "output"}), (1, None)):
         rows = run.layers(stage)
         moving = {name for name, row in rows.items() if row["requested"] == "trains"}
@@ -177,10 +204,10 @@ def test_the_verdict_on_layers() -> None:
         check_layers([checked("b", "trains", "frozen", 0.1)])
 
 
-def test_resume_in_either_stage_is_exact(tmp_path: Path) -> None:
+@IN_ONE_PROCESS
+def test_resume_in_either_stage_is_exact(tmp_path: Path, known: dict[str, Trained]) -> None:
     """3 training steps and 1 validation batch an epoch, two epochs a stage; stopped three times."""
-    whole = run_on_base(base_spec(*FINE_TUNING), tmp_path / "whole")
-    expected = whole.run()
+    whole, expected = fine_tuned(tmp_path, known)
     parts = run_on_base(base_spec(*FINE_TUNING), tmp_path / "parts")
     stops = [parts.run_until(5), *(parts.run_until(check, resume=True) for check in (5, 3))]
     assert [(stop.stage, stop.epoch, stop.step) for stop in stops] == [
