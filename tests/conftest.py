@@ -20,6 +20,8 @@ from web_server import WebServer, web_server
 os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
 os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
+# Hundreds of processes would compile the workbench again, each for a fifth of a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Before anything is translated.
 os.environ["WORKBENCH_LANG"] = os.environ.pop("TESTS_LANGUAGE", "en")
 

@@ -1,4 +1,5 @@
-"""What each run of the tests leaves out, since it shows the same on another network or machine.
+"""What each run of the tests leaves out, since it shows the same on another network, framework
+or machine.
 
 `make faults` runs all of it, with FAULTS=all.
 """

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tiny_runs import BASE, short_mobilenet
+from tiny_runs import BASE, NARROW, narrow_vgg16, short_mobilenet
 
 from workbench.bases.architectures import BASES
 
@@ -15,8 +15,9 @@ def one_step_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _short_base() -> Iterator[None]:
-    """Offer the base of tiny runs, to these tests alone."""
+def _own_bases() -> Iterator[None]:
+    """Offer the bases of tiny runs, to these tests alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BASES, BASE, short_mobilenet())
+        patch.setitem(BASES, NARROW, narrow_vgg16())
         yield

@@ -12,9 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from everything import with_all
+from everything import EVERYTHING, with_all
 from tiny_runs import (
     FINE_TUNING,
+    NARROW,
     NO_AUGMENTATION,
     TinyRun,
     base_spec,
@@ -79,7 +80,7 @@ def tiny_run(kind: str, folder: Path) -> TinyRun:
         "unbalanced head": ("training.class_weights=balanced",),
         "recipe on a base": (*FINE_TUNING, *RECIPE, *GRADUAL),
         "block5": (
-            "base.name=vgg16", "model.strategy=fine-tuning", 'base.trainable=["block5"]',
+            f"base.name={NARROW}", "model.strategy=fine-tuning", 'base.trainable=["block5"]',
             "training.head_epochs=1", "training.epochs=1", "training.keep=last",
         ),
     }[kind]  # fmt: skip
@@ -113,7 +114,12 @@ def same(one: Trained, other: Trained) -> bool:
     return equal and len(one[0]) == len(other[0]) and one[1] == other[1]
 
 
+# In one process, which computes a run without cuts once for both tests.
+IN_ONE_PROCESS = pytest.mark.xdist_group("cuts")
+
+
 # "recipe on a base" and "block5" are fine-tuning, with batch normalization and without.
+@IN_ONE_PROCESS
 @pytest.mark.parametrize(
     ("kind", "resident"),
     [("head", False), ("unbalanced head", True), ("block5", True),
@@ -140,6 +146,7 @@ def test_cuts_change_no_bit(
         assert same(trained(run.run(), run), expected), lengths
 
 
+@IN_ONE_PROCESS
 @pytest.mark.parametrize(
     "kind",
     ["head", "block5", "convnet", "recipe", pytest.param("recipe on a base", marks=with_all)],
@@ -372,11 +379,13 @@ def test_jax_without_jit_takes_the_same_steps(tmp_path: Path) -> None:
 
 ON_JAX = (
     "own_learning_rate or without_jit or (finite and adam) or (one_compiled and head) "
-    "or (between_calls and (head or convnet)) or predictions "
+    "or (between_calls and convnet) or needed[7 "
     "or smaller_steps or shrinks or nesterov or clipped or average_begins or takes_the_averages "
-    "or by_their_shares or next_one "
+    "or by_their_shares[3 or next_one "
     "or two_passes or in_either_stage or frozen_layers_do_not"
 )
+if EVERYTHING:  # stops in a head, and two labels
+    ON_JAX += " or (between_calls and head) or predictions or by_their_shares"
 OTHERS = ("test_optimizers.py", "test_mixing.py", "test_prefix.py", "test_pretrained.py")
 
 

@@ -42,6 +42,28 @@ def short_mobilenet() -> BaseInfo:
     return short
 
 
+NARROW = "narrow"  # see `narrow_vgg16`
+
+
+def narrow_vgg16() -> BaseInfo:
+    """Return VGG16 with an eighth of its filters: the same layers, a 64th of the weights."""
+    whole = BASES["vgg16"]
+    blocks = {
+        block: [
+            [
+                name,
+                kind,
+                {**given, "filters": given["filters"] // 8} if "filters" in given else given,
+            ]
+            for name, kind, given in layers
+        ]
+        for block, layers in whole.stored["blocks"].items()
+    }
+    narrow = replace(whole, name=NARROW)
+    narrow.__dict__["stored"] = {**whole.stored, "blocks": blocks}
+    return narrow
+
+
 SIDE = 32  # of images for a base
 CONVNET = {
     "data": {"source": "x", "image_size": [8, 8], "channels": 1},

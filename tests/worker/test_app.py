@@ -12,7 +12,7 @@ from textual.widgets import DataTable, Input, Static
 from ui_pilot import drive, until
 
 from workbench.paths import Workspace
-from workbench.runs.folder import list_runs
+from workbench.runs.folder import RunFolder, list_runs
 from workbench.ui.app import WorkbenchApp
 
 pytestmark = pytest.mark.worker
@@ -44,6 +44,10 @@ async def choose(pilot: Pilot[Any], key: str, value: str) -> None:
     await shown(pilot, "StrategyScreen")
 
 
+def epochs_done(run: RunFolder) -> int:
+    return run.events_path.exists() and run.events_path.read_bytes().count(b'"epoch_finished"')
+
+
 def a_zero(folder: Path) -> Path:
     """Save one of the digits outside of the data set."""
     path = folder / "zero.png"
@@ -73,7 +77,7 @@ async def predict(pilot: Pilot[Any], digit: Path) -> None:
 
 def test_new_experiment_to_results_with_a_disconnect(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    epochs = 60
+    epochs = 12
 
     async def begin(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: "No runs yet in" in screen_text(app), "an empty home")
@@ -100,12 +104,12 @@ def test_new_experiment_to_results_with_a_disconnect(tmp_path: Path) -> None:
         await shown(pilot, "StartScreen")
         await pilot.press("enter")
         await shown(pilot, "TrainScreen")
-        # A fast machine may be further when the screen shows it.
-        later = [f"epoch {number}/" for number in range(2, epochs)]
+        (run,) = list_runs(workspace)
+        await until(pilot, lambda: epochs_done(run) >= 2, "two epochs")
+        # How slowly the app draws and closes is no matter; a fast machine may be further.
+        signal_worker(run, signal.SIGSTOP)
+        later = [f"epoch {number}/" for number in range(2, epochs + 1)]
         await until(pilot, lambda: any(one in screen_text(app) for one in later), "a later epoch")
-        signal_worker(
-            list_runs(workspace)[0], signal.SIGSTOP
-        )  # how slowly the app closes is no matter
 
     drive(tmp_path, begin)
     (run,) = list_runs(workspace)

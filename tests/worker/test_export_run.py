@@ -10,7 +10,9 @@ import pytest
 from person import Person
 from schema_checker import check
 
+from workbench.app.run_files import find_model
 from workbench.app.schema import json_schema
+from workbench.paths import Workspace
 
 pytestmark = pytest.mark.worker
 
@@ -84,8 +86,9 @@ def test_run_is_exported(person: Person) -> None:
         values: list[float] = found["predictions"][0]["probabilities"]
         return values
 
-    inside = predicted("--model", "home-keras/model.keras")
-    assert inside == predicted("--model", "home-keras")
+    inside = predicted("--model", "home-keras")
+    workspace = Workspace(person.workspace)
+    assert find_model(workspace, str(folder)) == find_model(workspace, str(folder / "model.keras"))
     assert inside == pytest.approx(predicted("--model", "home"), abs=1e-6)
     assert inside != predicted("--model", "home", "--no-mirror")
 
