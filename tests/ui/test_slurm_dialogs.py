@@ -38,7 +38,9 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
 
 
 @asynccontextmanager
-async def asked_to_start(tmp_path: Path) -> AsyncIterator[tuple[WorkbenchApp, Pilot[Any]]]:
+async def asked_to_start(
+    tmp_path: Path, there: bool = True
+) -> AsyncIterator[tuple[WorkbenchApp, Pilot[Any]]]:
     """The question before the start of a dense network."""
     photos = class_folders(tmp_path / "pets", a=10, b=10)
     draft = Draft(Workspace(tmp_path / "ws"))
@@ -46,7 +48,9 @@ async def asked_to_start(tmp_path: Path) -> AsyncIterator[tuple[WorkbenchApp, Pi
     draft.set_preset("dense")
     draft.complete_step("data")
     async with driven(draft.workspace.root) as (app, pilot):
-        await app.push_screen(StrategyScreen(draft))
+        strategy = StrategyScreen(draft)
+        await app.push_screen(strategy)
+        await until(pilot, lambda: strategy._has_slurm == there, "the answer of SLURM")
         await pilot.press("t")
         await until(pilot, lambda: isinstance(app.screen, StartScreen), "the question")
         yield app, pilot
@@ -119,7 +123,7 @@ async def test_without_slurm_it_is_not_offered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    async with asked_to_start(tmp_path) as (app, pilot):
+    async with asked_to_start(tmp_path, there=False) as (app, pilot):
         assert [button.id for button in app.screen.query(Button)] == ["here", "no"]
         await pilot.press("s")
         assert isinstance(app.screen, StartScreen)

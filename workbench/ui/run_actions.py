@@ -14,7 +14,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.fields import whole
 from workbench.runs.folder import RunFolder
-from workbench.runs.slurm import has_slurm, read_job
+from workbench.runs.slurm import SlurmJob, has_slurm, read_job
 from workbench.runs.state import half_batch, lower_learning_rate
 from workbench.runs.stop import stop_runs
 from workbench.runs.trash import NameTaken, TrashedRun, restore
@@ -93,26 +93,32 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
     smaller, lower = half_batch(view.spec), lower_learning_rate(view.spec, view.history)
 
     def resume(settings: tuple[str, ...] = (), half: bool = False) -> None:
-        job = read_job(view.folder) if has_slurm() else None
+        def find_job() -> SlurmJob | None:
+            job = read_job(view.folder)
+            return job if job and has_slurm() else None
 
         def here() -> object:
             run_control.resume_run(view.folder, settings, half)
             return None
 
-        def submit() -> object:
-            name, profile = slurm.choose_profile(job.profile if job else "")
-            return slurm.resubmit_run(view.folder, profile, name, settings, half)
+        def ask(job: SlurmJob | None) -> None:
+            if job is None:
+                in_background(screen, here, then)
+                return
 
-        def place_chosen(answer: str | None) -> None:
-            if answer is not None:
-                in_background(screen, submit if answer == "s" else here, then)
+            def submit() -> object:
+                name, profile = slurm.choose_profile(job.profile)
+                return slurm.resubmit_run(view.folder, profile, name, settings, half)
 
-        if job is None:
-            in_background(screen, here, then)
-            return
-        question = tr("{run} was a job of SLURM. Resume it there?", run=view.name)
-        places = {"s": "SLURM", "h": tr("Here")}
-        screen.app.push_screen(Choose(question, places), place_chosen)
+            def place_chosen(answer: str | None) -> None:
+                if answer is not None:
+                    in_background(screen, submit if answer == "s" else here, then)
+
+            question = tr("{run} was a job of SLURM. Resume it there?", run=view.name)
+            places = {"s": "SLURM", "h": tr("Here")}
+            screen.app.push_screen(Choose(question, places), place_chosen)
+
+        in_background(screen, find_job, ask)  # SLURM may take seconds to answer
 
     def check_deadline(answer: str) -> str:
         deadline_settings(answer, time.time())

@@ -99,6 +99,7 @@ class StrategyScreen(StepScreen):
         self._book = draft.preset in BOOK
         self._left: int | None = None  # the cursor among the experiments that are not shown
         self._starting = False
+        self._has_slurm = False  # until its programs have answered
         self._has_head = False  # on a frozen base: its features can be cached, and heads tuned
 
     def compose_body(self) -> ComposeResult:
@@ -124,6 +125,10 @@ class StrategyScreen(StepScreen):
         self._fill_strategies()
         self.query_one(StrategyList).focus()
         self._load_benchmark()
+        in_background(self, has_slurm, self._slurm_answered)
+
+    def _slurm_answered(self, there: bool) -> None:
+        self._has_slurm = there
 
     # The strategies
 
@@ -372,7 +377,7 @@ class StrategyScreen(StepScreen):
                 self._start(spec, queue=where == StartScreen.QUEUE)
 
         summary = describe_start(spec, self._forecast(spec))
-        offered = {StartScreen.QUEUE: bool(devices_in_use()), StartScreen.SLURM: has_slurm()}
+        offered = {StartScreen.QUEUE: bool(devices_in_use()), StartScreen.SLURM: self._has_slurm}
         chosen = [way for way, possible in offered.items() if possible]
         self.app.push_screen(StartScreen(summary, chosen), answered)
 
