@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from rich.cells import cell_len
 
 from workbench.render.canvas import Series
 from workbench.render.plot import PlotOptions, epoch_at, plot
@@ -87,6 +88,24 @@ def test_stages_and_the_best_epoch_are_marked() -> None:
     border = names.index("stage 2")
     assert axis[border] == "+"
     assert sum(row[border] == ":" for row in rows[:-2]) >= len(rows) - 4
+
+
+def test_wide_names_stand_below_their_marks() -> None:
+    options = PlotOptions(
+        epochs=20, borders=((1, "1단계"), (11, "2단계")), best=16, best_name="최고 6",
+        end_name="20회", empty="없음",
+    )  # fmt: skip
+    rows = lines(curve(FALLING * 2), width=76, options=options)
+    axis, names = rows[-2:]
+
+    def column(name: str) -> int:
+        return cell_len(names.partition(name)[0])
+
+    assert axis[column("2단계")] == "┴"
+    assert column("최고 6") + 3 == axis.index("▲")
+    assert cell_len(names) == cell_len(axis)
+    [empty] = (row for row in lines(width=40, options=options) if row)
+    assert empty == " " * 18 + "없음"
 
 
 def test_names_without_room_are_left_out_the_best_epoch_last() -> None:

@@ -245,10 +245,11 @@ def _names(frame: Frame, room: int, options: PlotOptions) -> str:
 
     def put(name: str, start: int) -> None:
         name = safe_text(name, max(room, 8))
-        start = min(max(start, 0), max(room - len(name), 0))
-        if name and len(name) <= room and not any(taken[start : start + len(name) + 1]):
-            line[start : start + len(name)] = name
-            around = range(max(start - 1, 0), start + len(name) + 1)
+        width = cell_len(name)
+        start = min(max(start, 0), max(room - width, 0))
+        if name and width <= room and not any(taken[start : start + width + 1]):
+            line[start : start + width] = [name, *[""] * (width - 1)]  # by cells, not characters
+            around = range(max(start - 1, 0), start + width + 1)
             for cell in around:
                 taken[cell] = True
 
@@ -257,8 +258,9 @@ def _names(frame: Frame, room: int, options: PlotOptions) -> str:
             put(name, 0)
     best = options.best
     if best is not None and frame.first <= best <= frame.epochs:
-        put(options.best_name, frame.column(best) - len(options.best_name) // 2)
-    end, free = frame.columns - len(options.end_name), len("".join(line).rstrip()) + 2
+        put(options.best_name, frame.column(best) - cell_len(options.best_name) // 2)
+    end = frame.columns - cell_len(options.end_name)
+    free = cell_len("".join(line).rstrip()) + 2
     # A little beyond the end of the axis if the best epoch's label is in the way.
     put(options.end_name, max(end, free) if free < frame.columns else end)
     for first, name in options.borders:
@@ -271,7 +273,8 @@ def _names(frame: Frame, room: int, options: PlotOptions) -> str:
 
 def _empty(width: int, rows: int, options: PlotOptions) -> list[Row]:
     lines: list[Row] = [[("", "")] for _ in range(rows)]
-    lines[rows // 2] = [(safe_text(options.empty, width).center(width).rstrip(), QUIET)]
+    text = safe_text(options.empty, width)
+    lines[rows // 2] = [(" " * ((width - cell_len(text)) // 2) + text, QUIET)]
     return lines
 
 
