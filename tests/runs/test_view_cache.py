@@ -219,7 +219,7 @@ def test_without_a_cache_folder_every_run_is_read(
     assert len(parsed) == 2
 
 
-def test_layers_are_read_when_something_asks_for_them(workspace: Workspace) -> None:
+def test_layers_and_confusions_are_read_when_something_asks_for_them(workspace: Workspace) -> None:
     folder = full_run(workspace, "full").folder
     events = read_events(folder.events_path)
     started = newest_by_stage(events, StageStarted)[1]
@@ -237,8 +237,21 @@ def test_layers_are_read_when_something_asks_for_them(workspace: Workspace) -> N
     assert "layers" not in vars(history.stages[0].started)
     assert [row.started.layers for row in history.stages.values()] == [started.layers] * 2
     assert history.layers[1].layers == checked.layers
+    first, second = (epoch for epoch in history.epochs if epoch.stage == 1)
+    assert "val_confusion" not in vars(second)
+    assert second.val_confusion
+    assert second.val_confusion.counts == ((3, 1), (0, 4))
     folder.events_path.unlink()
+    assert first.val_confusion == second.val_confusion  # one reading for all epochs
     assert history.layers[0].layers == ()  # nobody had asked before
+
+
+def test_confusions_of_a_log_that_is_gone_are_unknown(workspace: Workspace) -> None:
+    folder = full_run(workspace, "full").folder
+    read_all(workspace)
+    (view,) = read_all(workspace)
+    folder.events_path.unlink()
+    assert [epoch.val_confusion for epoch in view.history.epochs] == [None] * 4
 
 
 def test_layers_that_cannot_be_read_are_none(tmp_path: Path) -> None:

@@ -148,13 +148,14 @@ class Fields:
         return found
 
     @classmethod
-    def restored(cls, values: Sequence[Any]) -> Self:
+    def restored(cls, values: Sequence[Any], without: str = "") -> Self:
         """Return the object whose `as_dict` had these values, in their order.
 
         Only values with parts of their own are read again.
         """
         found = object.__new__(cls)
-        for (name, read, _), value in zip(readers(cls), values, strict=True):
+        own = (one for one in readers(cls) if one[0] != without)
+        for (name, read, _), value in zip(own, values, strict=True):
             found.__dict__[name] = read(value) if isinstance(value, list | dict) else value
         return found
 
@@ -192,27 +193,30 @@ def _default(one: Any) -> Callable[[str], Any]:
 
 
 class _Later:
-    """A list that is read when something asks for it first, if `read_later` was called."""
+    """A value that is read when something asks for it first, if `read_later` was called."""
+
+    def __init__(self, default: Any) -> None:
+        self._default = default
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
     def __get__(self, holder: Fields | None, owner: object = None) -> Any:
         if holder is None:
-            return ()
+            return self._default
         own = holder.__dict__
         source = own.get(_SOURCE)
         if source is None:  # another thread may just have read it
-            return own.get(self._name, ())
+            return own.get(self._name, self._default)
         read = next(read for name, read, _ in readers(type(holder)) if name == self._name)
         found = own[self._name] = read(source())  # is found first from now on
         own.pop(_SOURCE, None)
         return found
 
 
-def later() -> Any:
-    """Return the default of a list that `read_later` may leave to be read."""
-    return _Later()
+def later(default: Any) -> Any:
+    """Return the default of a field that `read_later` may leave to be read."""
+    return _Later(default)
 
 
 def read_later(holder: Fields, name: str, source: Callable[[], Any]) -> None:
@@ -223,7 +227,7 @@ def read_later(holder: Fields, name: str, source: Callable[[], Any]) -> None:
         name: of the field.
         source: returns its JSON value; whatever does not fit is unknown, as in `Fields.read`.
     """
-    del holder.__dict__[name]
+    holder.__dict__.pop(name, None)
     holder.__dict__[_SOURCE] = source
 
 

@@ -3,8 +3,8 @@
 A log is read whole for one row of a table, which takes seconds for a thousand runs. So the history
 of a run that has ended is kept with its spec, beside the stamps of the files that both came from: a
 run whose files have other stamps is read again. Neither the state of a run, which depends on the
-day, nor its tags and notes are kept. Layers are left in the log, from which they are read when
-something asks for them.
+day, nor its tags and notes are kept. Layers and confusions are left in the log, from which
+they are read when something asks for them.
 
 The file has a line that names its form, then one for each run: a checksum, the run's name and its
 content, both as JSON. What does not fit is not used.
@@ -12,10 +12,10 @@ content, both as JSON. What does not fit is not used.
 
 import dataclasses
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +35,7 @@ from workbench.runs.events import (
     Notice,
     StageFinished,
     StageStarted,
+    ValidationConfusion,
     make_event,
     newest_by_stage,
     parse_event,
@@ -43,7 +44,7 @@ from workbench.runs.fields import Position, read_later
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, StageRow
 
-FORM = 1  # changes when the same log makes another history
+FORM = 2  # changes when the same log makes another history
 # Runs that may be missing before the file is written again, as a share of those in it.
 SPARE = 0.01
 # Parts of a history: single events, events by their stage, positions in the plan.
@@ -187,7 +188,7 @@ def _decode(line: bytes, folder: RunFolder) -> ReadRun | None:
 
 
 def _plain(history: History) -> dict[str, Any]:
-    """Return a history as plain values, without layers."""
+    """Return a history as plain values, without layers and confusions."""
     plain = dict(vars(history))
     for name in _EVENTS:
         plain[name] = plain[name] and plain[name].as_dict()
@@ -199,7 +200,9 @@ def _plain(history: History) -> dict[str, Any]:
     plain["stages"] = [
         (started.as_dict(without="layers"), end and end.as_dict()) for started, end in rows
     ]
-    plain["epochs"] = [tuple(epoch.as_dict().values()) for epoch in plain["epochs"]]
+    plain["epochs"] = [
+        tuple(epoch.as_dict(without="val_confusion").values()) for epoch in plain["epochs"]
+    ]
     plain["notices"] = [notice.as_dict() for notice in plain["notices"]]
     plain["gpu"] = plain["gpu"] and plain["gpu"].as_dict()
     plain["other_gpus"] = [gpu.as_dict() for gpu in plain["other_gpus"]]
@@ -223,14 +226,40 @@ def _history(plain: dict[str, Any], log: Path) -> History:
         for started, end in plain["stages"]
     ]
     plain["stages"] = {row.index: row for row in rows}
-    plain["epochs"] = list(map(EpochFinished.restored, plain["epochs"]))
+    plain["epochs"] = [
+        EpochFinished.restored(epoch, without="val_confusion") for epoch in plain["epochs"]
+    ]
     plain["notices"] = list(map(Notice.read, plain["notices"]))
     plain["gpu"] = plain["gpu"] and ChosenGpu.read(plain["gpu"])
     plain["other_gpus"] = tuple(map(ChosenGpu.read, plain["other_gpus"]))
     plain["counted"] = plain["counted"] and tuple(plain["counted"])
     for event in (*(row.started for row in rows), *plain["layers"].values()):
         read_later(event, "layers", partial(_layers_in, log, type(event), event.stage))
+    confusions = cache(partial(_confusions_in, log))  # once for all epochs
+    for epoch in plain["epochs"]:
+        read_later(epoch, "val_confusion", partial(_confusion_of, confusions, epoch))
     return History(**plain)
+
+
+def _confusions_in(log: Path) -> dict[tuple[int, int], ValidationConfusion | None]:
+    """Return the newest confusion in a log by stage and epoch; {} if the log is gone."""
+    try:
+        with log.open("rb") as file:
+            events = [parse_event(line) for line in file if b'"val_confusion"' in line]
+    except OSError:
+        return {}
+    return {
+        (event.stage, event.epoch): event.val_confusion
+        for event in events
+        if isinstance(event, EpochFinished)
+    }
+
+
+def _confusion_of(
+    confusions: Callable[[], Mapping[tuple[int, int], ValidationConfusion | None]],
+    epoch: EpochFinished,
+) -> ValidationConfusion | None:
+    return confusions().get((epoch.stage, epoch.epoch))
 
 
 def _layers_in(log: Path, kind: type[E], stage: int) -> tuple[Any, ...]:

@@ -82,7 +82,7 @@ class StageStarted(Event):
     learning_rate: Number = None
     parameters: Whole = None
     trainable_parameters: Whole = None
-    layers: Annotated[tuple[PlannedLayer, ...], parts(PlannedLayer)] = later()
+    layers: Annotated[tuple[PlannedLayer, ...], parts(PlannedLayer)] = later(())
     precision: Text = ""
     jit: Flag = False
     device: Text = ""
@@ -201,7 +201,7 @@ class EpochFinished(Event):
     val_balanced_accuracy: Number = None
     val_top5_accuracy: Number = None
     val_auc: Number = None
-    val_confusion: Annotated[ValidationConfusion | None, part(ValidationConfusion)] = None
+    val_confusion: Annotated[ValidationConfusion | None, part(ValidationConfusion)] = later(None)  # noqa: RUF009
     step_losses: Annotated[StepSpread | None, part(StepSpread)] = None
     learning_rate: Number = None
     seconds: Number = None
@@ -244,7 +244,7 @@ class LayersChecked(Event):
     event: Literal["layers"] = "layers"
     stage: Required
     epoch: Whole = None
-    layers: Annotated[tuple[CheckedLayer, ...], parts(CheckedLayer)] = later()
+    layers: Annotated[tuple[CheckedLayer, ...], parts(CheckedLayer)] = later(())
 
 
 @dataclass(frozen=True, kw_only=True)
