@@ -256,6 +256,22 @@ def test_every_link_leads_somewhere(pages: list[Path]) -> None:
     assert links > 100
 
 
+NAMED_FILE = re.compile(r"`((?:[\w.-]+/)+(?:[\w-]+\.(?:py|toml|md))?)`")
+
+
+def test_files_of_the_code_that_pages_name_are_there(pages: list[Path]) -> None:
+    for_developers = [ROOT / "CONTRIBUTING.md", DOCS / "explanation/architecture.md"]
+    assert set(for_developers) <= set(pages)
+    named = {
+        name for page in for_developers for name in NAMED_FILE.findall(page.read_text("utf-8"))
+    }
+    missing = [
+        one for one in named if not any((at / one).exists() for at in (ROOT, ROOT / "workbench"))
+    ]
+    assert not missing
+    assert len(named) > 20
+
+
 # --- the picture that moves -------------------------------------------------------------------
 
 

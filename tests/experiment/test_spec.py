@@ -66,7 +66,7 @@ FOUR_BLOCKS = "model.filters=[32, 64, 128, 128]"
         (["training.epochs=true"], "training.epochs: received True; allowed: a whole number"),
         (["training.learning_rate=0"], "received 0; allowed: a number above 0 and at most 10."),
         (["training.learning_rate=nan"], "training.learning_rate: received nan"),
-        (["training.optimizer=lion"], "allowed: 'rmsprop', 'adam', 'adamw' or 'sgd'."),
+        (["training.optimizer=none-such"], "allowed: 'rmsprop', 'adam', 'adamw' or 'sgd'."),
         (["training.momentum=0.9"], "momentum is 0.9, but rmsprop has none: no effect"),
         (["training.optimizer=adam", "training.weight_decay=0.1"], "set optimizer = adamw or sgd."),
         (["training.schedule=plateau", "training.warmup_epochs=1"], "lowers the rate by what it"),

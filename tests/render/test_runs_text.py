@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from event_lines import event
 
-from workbench.render.run_table import COLUMNS, column_widths, run_cells
+from workbench.render.run_table import COLUMNS, OPTIONAL, USUAL, RunLook, column_widths, run_cells
 from workbench.render.runs import describe_run, describe_runs
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
@@ -17,6 +17,7 @@ from workbench.runs.summary import make_summary
 from workbench.runs.watch import RunView
 from workbench.ui.train.text import describe_strategy
 
+LOOK = RunLook()
 EPOCH = event("epoch_finished", stage=0, epoch=1, val_accuracy=0.6111, best=True)
 TEST = event("evaluated", split="test", accuracy=0.951)
 CONVNET = {"model": {"strategy": "convnet"}, "data": {"source": "/photos/birds"}}
@@ -44,7 +45,7 @@ def test_an_accuracy_on_validation_images_is_marked(
     events: tuple[Event, ...], cell: str, line: str
 ) -> None:
     run = view("stopped", *events)
-    assert run_cells(run, column_widths(80, [run]), utf8=True, theme={})[3].plain == cell
+    assert run_cells(run, column_widths(80, [run]), LOOK)[3].plain == cell
     assert describe_run(run).plain == line
 
 
@@ -62,7 +63,7 @@ def test_while_it_trains_the_accuracy_is_that_of_the_best_epoch_so_far() -> None
 @pytest.mark.parametrize("preset", ["dense", "feature-extraction-augmented"])
 def test_all_columns_fill_the_terminal(room: int, name: str, preset: str) -> None:
     widths = column_widths(room, [view("stopped", spec={**CONVNET, "preset": preset}, name=name)])
-    assert list(widths) == list(COLUMNS)
+    assert list(widths) == ["state", "run", "strategy", "acc", "curve", "when"]
     assert widths["acc"] == len("0.611 v")
     assert sum(widths.values()) + 2 * len(widths) == room - 2
 
@@ -80,8 +81,8 @@ def test_a_column_of_machines_fits_and_takes_the_place_of_the_curve(
     assert list(widths) == ["state", "run", "strategy", "acc", "machine", *curve, "when"]
     assert sum(widths.values()) + 2 * len(widths) == room - 2
     assert widths["machine"] >= len("gpu-07 59 min")
-    assert all(widths[title] >= COLUMNS[title] for title in widths if title in COLUMNS)
-    cells = run_cells(run, widths, utf8=True, theme={})
+    assert all(cells >= COLUMNS[name].least for name, cells in widths.items())
+    cells = run_cells(run, widths, LOOK)
     assert [cell.plain for cell in cells][4] == "here"
 
 
@@ -89,7 +90,7 @@ def test_what_is_known_of_a_machine_shows_its_age_after_a_minute(frozen_clock: f
     def cell(age: float, width: int = 13) -> str:
         run = replace(view("training"), host="gpu-07", seen=frozen_clock - age)
         widths = {**column_widths(80, [run], several=True), "machine": width}
-        return run_cells(run, widths, utf8=True, theme={})[4].plain
+        return run_cells(run, widths, LOOK)[4].plain
 
     assert cell(60) == "gpu-07"
     assert cell(61) == "gpu-07 1 min"
@@ -99,7 +100,16 @@ def test_what_is_known_of_a_machine_shows_its_age_after_a_minute(frozen_clock: f
 
 def test_in_too_small_a_terminal_all_columns_keep_their_minimum_width() -> None:
     widths = column_widths(8, [view("stopped", name="birds-" + "1" * 58)])
-    assert all(widths[title] >= least for title, least in COLUMNS.items())
+    assert set(widths) == {"run", "acc", *USUAL}
+    assert all(cells >= COLUMNS[name].least for name, cells in widths.items())
+
+
+def test_a_narrow_table_leaves_out_columns_that_were_added_one_after_the_other() -> None:
+    run = view("stopped")
+    every = {"run", "acc", *OPTIONAL}
+    left = [every - set(column_widths(room, [run], columns=OPTIONAL)) for room in (160, 140, 120)]
+    assert left == [set(), {"base"}, {"base", "tags"}]
+    assert every - set(column_widths(8, [run], columns=OPTIONAL)) == set(OPTIONAL) - set(USUAL)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from event_lines import LogWriter
 from fake_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 
 from workbench.paths import Workspace
+from workbench.render.curves import PlotStyle, plot_options
 from workbench.runs import watch
 from workbench.runs.annotations import add_note, write_tags
 from workbench.runs.event_log import read_events
@@ -237,6 +238,7 @@ def test_layers_and_confusions_are_read_when_something_asks_for_them(workspace: 
     assert "layers" not in vars(history.stages[0].started)
     assert [row.started.layers for row in history.stages.values()] == [started.layers] * 2
     assert history.layers[1].layers == checked.layers
+    plot_options(view, PlotStyle())  # a curve asks for none of them
     first, second = (epoch for epoch in history.epochs if epoch.stage == 1)
     assert "val_confusion" not in vars(second)
     assert second.val_confusion

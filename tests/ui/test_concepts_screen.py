@@ -9,7 +9,8 @@ from textual.widgets import Input, OptionList
 from ui_pilot import driven, text_of, until
 
 from workbench.content.concepts import CONCEPTS, Windows
-from workbench.ui.concepts import ConceptsScreen
+from workbench.render.concepts import MIN_COLUMN
+from workbench.ui.concepts import BROAD_COLUMNS, ConceptsScreen
 from workbench.ui.widgets.concept_notes import ConceptNotes
 
 Scene = Callable[[ConceptsScreen, Pilot[Any]], Awaitable[None]]
@@ -162,7 +163,12 @@ async def test_related_concepts_stand_beside_the_explanation_of_a_broad_terminal
         await pilot.press("down")  # the text under the cursor at once
         first = CONCEPTS[CONCEPTS["dropout"].related[0]].title
         await until(pilot, lambda: related.render().plain.splitlines()[2] == first, "another one")
-        await pilot.resize_terminal(120, 40)
+        await pilot.resize_terminal(BROAD_COLUMNS, 50)  # the narrowest that has room for them
+        beside = screen.query_one("#explanation").region
+        await until(pilot, lambda: related.size.width == MIN_COLUMN, "a narrow column")
+        assert related.region.x >= beside.right
+        assert related.render().plain.splitlines()[2] == first
+        await pilot.resize_terminal(BROAD_COLUMNS - 1, 50)
         await until(pilot, lambda: related.region.y > 15, "below the explanation")
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: not related.display, "the explanation only")

@@ -106,8 +106,10 @@ async def test_a_second_row_of_images_is_shown_where_it_has_room(workspace, pets
             return [sum(one.picture is not None for one in row.query(Picture)) for row in shown]
 
         await until(pilot, lambda: found(screen)() and drawn() == rows, str(rows))
-        bottoms = [one.region.bottom for one in screen.query("#thumbs Picture") if one.size]
-        assert max(bottoms) <= screen.query_one(FindingList).region.y
+        pictures = [one for one in screen.query(Picture) if one.picture is not None]
+        await until(pilot, lambda: all(one.size for one in pictures))
+        bottom = max(one.region.bottom for one in pictures)
+        assert bottom <= screen.query_one(FindingList).region.y
 
 
 @pytest.mark.parametrize("pasted", ["'{}'", "file://{}", " {} "])

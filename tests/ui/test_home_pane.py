@@ -12,6 +12,8 @@ from workbench.runs.watch import RunFeed, RunView
 from workbench.ui.home.detail import LossBelow, RunDetail, cut_start, describe, draw_curve
 from workbench.ui.home.table import RunTable
 
+KEYS = {"stop": "f9", "resume": "f5"}
+
 
 def views(workspace: Workspace) -> tuple[RunView, ...]:
     feed = RunFeed(workspace, lambda runs: None)
@@ -60,13 +62,17 @@ def test_a_long_path_keeps_the_size_of_the_images_in_its_line(tmp_path: Path) ->
     workspace = Workspace(tmp_path)
     FakeRun(workspace, "one", spec.replace("[model]", "image_size = [28, 28]\n[model]"))
     (found,) = views(workspace)
-    lines = describe(found, 40, utf8=True).plain.split("\n")
+    lines = describe(found, 40, utf8=True, key=KEYS.__getitem__).plain.split("\n")
     assert "data     …/the/digits/source, 28x28" in [line.rstrip() for line in lines]
 
 
-def test_the_keys_of_a_finished_run_are_named(view: RunView) -> None:
-    told = " ".join(describe(view, 200, utf8=True).plain.split())
-    assert told.endswith("enter shows its curves and enter again the results; e there exports")
+def test_the_keys_of_a_run_are_named_as_its_person_has_them(tmp_path: Path, view: RunView) -> None:
+    workspace = Workspace(tmp_path / "others")
+    FakeRun(workspace, "stopped-1", CONVNET.format(epochs=5)).emit("stopped", stage=0, epoch=1)
+    (stopped,) = views(workspace)
+    told = [describe(one, 200, utf8=True, key=KEYS.__getitem__).plain for one in (view, stopped)]
+    assert told[0].endswith("enter shows its curves, and enter again the results")
+    assert told[1].endswith("f5 resumes it, enter shows how far it came")
 
 
 async def test_the_loss_takes_the_room_below_a_short_table(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from workbench.runs.results import Results, caveats, describe_reference, parse_r
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.keys import KeyLine
 from workbench.ui.layers.screen import LayersScreen
+from workbench.ui.results.errors import WorstErrors
 from workbench.ui.results.predictions import describe_predictions
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.results.views import shade
@@ -104,6 +105,44 @@ async def test_a_row_of_errors_is_seen_whole_in_24_rows(tmp_path: Path) -> None:
         for number, error in enumerate(grid.children):
             seen = view.region.contains_region(error.region)
             assert seen == (number < 4)
+
+
+async def test_every_error_is_reached_by_keys(tmp_path: Path) -> None:
+    worst = [{**results_json()["worst"][0], "path": f"{number}.png"} for number in range(14)]
+    make_run(tmp_path, results_json(worst=worst))
+
+    async with driven(tmp_path) as (app, pilot):
+        await open_results(app, pilot, "test 0.9000")
+        errors = app.screen.query_one(WorstErrors)
+        await until(pilot, lambda: len(errors.query(".error")) == 14, "the pictures")
+        await pilot.press("v", "v")
+        await until(pilot, lambda: errors.has_focus and errors.region.height > 0, "the errors")
+
+        def selected() -> int:
+            return [*errors.query(".error")].index(errors.query_one(".-cursor"))
+
+        for key, number in {"right": 1, "down": 5, "end": 13, "up": 9, "home": 0}.items():
+            await pilot.press(key)
+            assert selected() == number, key
+        await pilot.press("right", "right", "right", "down", "down")
+        assert selected() == 11
+        await pilot.press("down")  # below is none, but a row that is not full
+        assert selected() == 13
+        seen = errors.query(".error").last()
+        await until(pilot, lambda: errors.region.contains_region(seen.region), "the last one")
+        await pilot.press("down")
+        assert selected() == 13
+
+
+async def test_no_error_is_offered_where_there_is_none(tmp_path: Path) -> None:
+    make_run(tmp_path, results_json(worst=[]))
+
+    async with driven(tmp_path) as (app, pilot):
+        await open_results(app, pilot, "test 0.9000")
+        await pilot.press("v", "v")
+        await until(pilot, lambda: app.screen.query_one(WorstErrors).has_focus, "the errors")
+        offered = [one.binding.action for one in app.screen.active_bindings.values() if one.enabled]
+        assert "open" not in offered
 
 
 @pytest.mark.parametrize(

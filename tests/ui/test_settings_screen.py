@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 from ui_pilot import driven, keys_offered, notices, refusal, text_of, until
 
+from workbench.content.concepts import CONCEPTS
 from workbench.settings import change_settings, read_settings
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.concepts import ConceptsScreen
@@ -118,4 +119,8 @@ async def test_concepts_are_explained_here_too(tmp_path: Path) -> None:
         assert text_of(app.screen, "#about") == f"{allowed}default: the system's"
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, ConceptsScreen), "the concepts")
-        await until(pilot, lambda: "   1 of 52 concepts" in text_of(app.screen, "#heading"), "all")
+        await until(
+            pilot,
+            lambda: f"   1 of {len(CONCEPTS)} concepts" in text_of(app.screen, "#heading"),
+            "all",
+        )

@@ -147,10 +147,11 @@ async def test_a_job_in_the_queue_is_cancelled_and_submitted_again(
         await until(pilot, lambda: "SLURM job 7 was cancelled" in detail(app), "the end")
         slurm.prints("sbatch", "8\n")
         slurm.queue(job("PENDING", number=8))
-        await pilot.press("r")
+        await pilot.press("r", "r")  # an impatient person is asked once
         await until(pilot, lambda: isinstance(app.screen, Choose), "where to resume")
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run")
+        assert not any(isinstance(one, Choose) for one in app.screen_stack)
     made = read_job(run)
     assert made
     assert made.id == "8"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from textual.containers import VerticalScroll
+from textual.events import AppBlur, AppFocus
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import FakeWarmWorker, driven, messages, notices, until
@@ -432,6 +433,11 @@ async def test_options_have_the_room_while_one_is_chosen(draft):
         await until(pilot, lambda: table.size.height == 18)
         await until(pilot, lambda: strategies.size.height == 1)
         await until(pilot, lambda: strategies.scroll_y == strategies.highlighted == 6)
+        pilot.app.post_message(AppBlur())  # another window has the focus
+        await until(pilot, lambda: not table.has_focus)
+        assert table.size.height == 18
+        pilot.app.post_message(AppFocus())
+        await until(pilot, lambda: table.has_focus)
         await pilot.press("escape")
         await until(pilot, lambda: table.size.height == 7)
         assert strategies.size.height == 10

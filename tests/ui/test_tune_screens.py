@@ -332,6 +332,21 @@ async def test_a_wide_terminal_explains_what_the_trials_rest_on(tune: OpenTrial)
         assert not notes.display
 
 
+async def test_no_trial_is_hidden_where_the_columns_are_wider_than_the_terminal(
+    tune: OpenTrial,
+) -> None:
+    def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
+        for number in range(1, 5):
+            on_event(trial_event(number, 0.8, [1024, 512, 256, 128]))
+        return {}
+
+    async with tune("T", "feature-extraction", answer) as (_app, pilot, screen, _draft):
+        table = screen.query_one(TrialTable)
+        await pilot.press("enter")
+        await until(pilot, lambda: table.row_count == 4 and table.max_scroll_x > 0, "all trials")
+        assert table.scrollable_content_region.height == 5  # with the titles
+
+
 async def test_notes_take_the_room_that_the_trials_leave(tune: OpenTrial) -> None:
     def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
         for number in range(1, 31):

@@ -4,8 +4,9 @@ A file begins with a header between two lines `---`: `title`, `group`, `order` (
 list of all concepts), `related` (names of others) and, in languages other than English, `name` (a
 short name for the list). The text follows, a few plain sentences, in English in ASCII; then the
 drawing as a fenced block. A block ```` ```windows size=5 kernel=3 padding=valid stride=1 ```` is
-drawn by `Windows`. The name of the file is the name of the concept. What a language lacks is in
-English.
+drawn by `Windows`. The name of the file is the name of the concept: one that explains a key of the
+spec has the key's name, such as `clip-norm` for `training.clip_norm`, and comes first in the help
+of that option. What a language lacks is in English.
 """
 
 from dataclasses import dataclass, replace

@@ -10,11 +10,13 @@ class OptimizerInfo(NamedTuple):
         keras_class: its name in `keras.optimizers`.
         slots: numbers that it keeps for each trained weight, without momentum and average.
         options: keys of `training` that only some optimizers have.
+        own_decay: whether Keras gives it a weight decay that is not 0 unless it is told.
     """
 
     keras_class: str
     slots: int
     options: tuple[str, ...] = ()
+    own_decay: bool = False
 
 
 OPTION_KEYS = ("momentum", "weight_decay")
@@ -22,6 +24,6 @@ OPTION_KEYS = ("momentum", "weight_decay")
 OPTIMIZERS = {
     "rmsprop": OptimizerInfo("RMSprop", slots=1),
     "adam": OptimizerInfo("Adam", slots=2),
-    "adamw": OptimizerInfo("AdamW", slots=2, options=("weight_decay",)),
+    "adamw": OptimizerInfo("AdamW", slots=2, options=("weight_decay",), own_decay=True),
     "sgd": OptimizerInfo("SGD", slots=0, options=("momentum", "weight_decay")),
 }

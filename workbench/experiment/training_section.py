@@ -1,6 +1,6 @@
 """How a network is trained: the table `training` of a spec."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -121,6 +121,20 @@ class TrainingSpec(Section):
     deadline: UnixTime | None = Field(
         None, description="unix seconds at which the run has to be finished; see --by; 0: none"
     )
+
+    @property
+    def optimizer_options(self) -> dict[str, Any]:
+        """Arguments of Keras's optimizer, beside its learning rate."""
+        options: dict[str, Any] = {}
+        if self.momentum:
+            options |= {"momentum": self.momentum, "nesterov": True}
+        if self.weight_decay or OPTIMIZERS[self.optimizer].own_decay:
+            options["weight_decay"] = self.weight_decay
+        if self.clip_norm:
+            options["global_clipnorm"] = self.clip_norm
+        if self.ema:
+            options |= {"use_ema": True, "ema_momentum": self.ema}
+        return options
 
     @property
     def optimizer_slots(self) -> int:

@@ -1,7 +1,8 @@
 """The formats of exported models: files, packages, how to load them.
 
 A new format takes two places: its entry in `FORMATS` here, and the functions that write it and
-load it for comparison in `evaluation/export.py`.
+load it for comparison in `evaluation/export.py`. What is exported of a run but is no model, such as
+a report, is an item in `app/export.py`.
 """
 
 import importlib.util
@@ -29,7 +30,7 @@ class ExportFormat:
         labels_at: where labels and preprocessing are inside.
         loading: Python lines to load it; `images` is float32, (n, height, width, channels).
         packages: pip's name by module, of packages beyond the workbench's own.
-        tensorflow: True if only Keras on TensorFlow can write it.
+        backend: of Keras that can write it; "" for any.
     """
 
     name: str
@@ -39,7 +40,7 @@ class ExportFormat:
     labels_at: str
     loading: tuple[str, ...]
     packages: dict[str, str] = field(default_factory=dict)
-    tensorflow: bool = True
+    backend: str = DEFAULT
 
 
 _FORMATS = (
@@ -54,7 +55,7 @@ _FORMATS = (
             'model = keras.models.load_model("model.keras")',
             "probabilities = model.predict(images)",
         ),
-        tensorflow=False,
+        backend="",
     ),
     ExportFormat(
         name="savedmodel",
@@ -108,8 +109,8 @@ def check_formats(names: Sequence[str]) -> None:
     for name in names:
         wanted = FORMATS[name]
         packages = dict(wanted.packages)
-        if wanted.tensorflow:  # a model opens on each backend, so that of its run does not matter
-            packages[DEFAULT] = DEFAULT
+        if wanted.backend:  # a model opens on each backend, so that of its run does not matter
+            packages[wanted.backend] = wanted.backend
         missing = [
             package
             for module, package in packages.items()

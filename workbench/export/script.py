@@ -24,7 +24,6 @@ from workbench.experiment.metrics import METRICS, higher_is_better, monitored_sc
 from workbench.experiment.optimizers import OPTIMIZERS
 from workbench.experiment.plan import plan_stages, rate_factors, steps_per_epoch
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.training_section import TrainingSpec
 from workbench.export.run_data import RunData, checked_spec
 from workbench.export.target import check_free
 from workbench.export.templating import literal, render
@@ -136,7 +135,7 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
         base=_base(spec),
         pooling=spec.model.convolutions.pooling,
         optimizer=OPTIMIZERS[training.optimizer].keras_class,
-        options=_options(training),
+        options=[f"{name}={value}" for name, value in training.optimizer_options.items()],
         factors=_factors(spec),
         precision=inputs.precision,
         jit=inputs.jit,
@@ -258,20 +257,6 @@ def _base(spec: ExperimentSpec) -> dict[str, Any]:
         "pip": info.package,
         "file": info.file,
     }
-
-
-def _options(training: TrainingSpec) -> list[str]:
-    """Return the arguments of the optimizer beside its rate."""
-    options = []
-    if training.momentum:
-        options += [f"momentum={training.momentum}", "nesterov=True"]
-    if training.weight_decay or training.optimizer == "adamw":
-        options.append(f"weight_decay={training.weight_decay}")
-    if training.clip_norm:
-        options.append(f"global_clipnorm={training.clip_norm}")
-    if training.ema:
-        options += ["use_ema=True", f"ema_momentum={training.ema}"]
-    return options
 
 
 def _factors(spec: ExperimentSpec) -> dict[str, float]:

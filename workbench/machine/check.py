@@ -101,8 +101,8 @@ def check(
     stores = {name: BenchmarkStore(name, environment) for name in _devices(nvml, environment)}
     stored = {} if measure else _stored(stores)
     path = check_path(nvml, system, environment)
-    measured = not measure and all(store.load() for store in stores.values())
-    kept = load_kept(path, KeptCheck) if measured else None
+    is_measured = not measure and all(store.load() for store in stores.values())
+    kept = load_kept(path, KeptCheck) if is_measured else None
     progress(tr("read images"), 1, 3)
     decoding = None
     if CPU not in stored or stored[CPU].images_per_second is None:

@@ -213,11 +213,13 @@ def _whole_axis(view: RunView, style: PlotStyle, other: RunView | None) -> PlotO
     if shown < planned:
         end = tr("{shown} of {count} epochs", shown=end, count=planned - before)
     first = epoch_name(rows[0].epoch if rows else 1)
+    # By identity: comparing epochs would read the confusion of each from the log.
+    at = next((number for number, row in enumerate(rows, 1) if row is best), None)
     return PlotOptions(
         epochs=shown,
         borders=borders or ((1, first),),
-        best=rows.index(best) + 1 if best else None,
-        best_name=best_name(best.epoch) if best else "",
+        best=at,
+        best_name=best_name(best.epoch) if best and at else "",
         end_name=end,
         log=style.log,
         utf8=style.utf8,

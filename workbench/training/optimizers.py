@@ -28,15 +28,8 @@ def build_optimizer(
     """
     training, info = spec.training, OPTIMIZERS[stage.optimizer]
     # Named: Keras numbers unnamed ones, and the number would be in the paths of their state.
-    options: dict[str, Any] = {"learning_rate": stage.learning_rate, "name": stage.optimizer}
-    if training.momentum:
-        options |= {"momentum": training.momentum, "nesterov": True}
-    if training.weight_decay or stage.optimizer == "adamw":
-        options["weight_decay"] = training.weight_decay
-    if training.clip_norm:
-        options["global_clipnorm"] = training.clip_norm
-    if training.ema:
-        options |= {"use_ema": True, "ema_momentum": training.ema}
+    options = {"learning_rate": stage.learning_rate, "name": stage.optimizer}
+    options |= training.optimizer_options
     keras_class = getattr(keras.optimizers, info.keras_class)
     factors = _variable_factors(model, rate_factors(spec))
     if not factors and not training.ema:

@@ -81,13 +81,13 @@ class StageTrainer:
     def __init__(self, context: TrainingContext, stage: Stage) -> None:
         self.context = context
         self.stage = stage
-        self.spec = context.spec.training
+        self.training = context.spec.training
         self.data = context.data
         self.model, self.inputs = split_network(context, stage)
         self.steps = steps_per_epoch(
-            len(self.data.rows["train"]), self.spec.batch_size, stage.steps_per_epoch
+            len(self.data.rows["train"]), self.training.batch_size, stage.steps_per_epoch
         )
-        balanced = self.spec.class_weights == "balanced"
+        balanced = self.training.class_weights == "balanced"
         self.image_weights = self.data.balanced_weights() if balanced else None
         self.fused: FusedSteps
         self.lengths = CallLength(), CallLength()  # of training and validation
@@ -207,7 +207,7 @@ class StageTrainer:
         """Train from a position to the end of its epoch."""
         epoch, length = position.epoch, self.lengths[0]
         order = self._order(epoch)
-        with self.inputs.train(epoch, order, self.spec.batch_size, position.step) as take:
+        with self.inputs.train(epoch, order, self.training.batch_size, position.step) as take:
             started, images = time.monotonic(), 0
             coming = self._coming_steps(take, position)
             while coming:
@@ -233,8 +233,8 @@ class StageTrainer:
         positions = [replace(first, step=first.step + i) for i in range(len(piece))]
         rate_of = self.state.learning_rate
         rates = [rate_of(self.stage, at.epoch, at.step, self.steps) for at in positions]
-        seeds = self.fused.dropout_seeds(self.spec.seed, positions)
-        mixes = draw_mixes(self.stage, self.spec.seed, positions, self.data.images.shape[1:3])
+        seeds = self.fused.dropout_seeds(self.training.seed, positions)
+        mixes = draw_mixes(self.stage, self.training.seed, positions, self.data.images.shape[1:3])
         return ComingSteps(piece, positions, np.array(rates), seeds, mixes)
 
     def note_step(self, log: dict[str, float], images: int, position: Position) -> None:
@@ -259,7 +259,7 @@ class StageTrainer:
         rows, length = self.data.rows["validation"], self.lengths[1]
         if not len(rows):
             return {}
-        score, batch_size = monitored_score(self.stage.monitor), self.spec.batch_size
+        score, batch_size = monitored_score(self.stage.monitor), self.training.batch_size
         predictions = Predictions(self.data.labels, self.data.classes, score, batch_size)
         metrics, step, steps = RunningMetrics(), 0, math.ceil(len(rows) / batch_size)
         with self.inputs.validation(batch_size) as take:
@@ -278,10 +278,10 @@ class StageTrainer:
 
     def compile(self) -> bool:
         """Set which layers train and compile; return whether XLA compiles."""
-        stage, spec = self.stage, self.spec
+        stage, training = self.stage, self.training
         for layer in self.context.model.layers:
             layer.trainable = stage.trains(layer.name)
-        jit = resolve_jit(spec.jit, self.context.device, spec.deterministic)
+        jit = resolve_jit(training.jit, self.context.device, training.deterministic)
         with active_backend().scope():
             self.model.compile(
                 optimizer=build_optimizer(self.context.spec, stage, self.model),
@@ -300,7 +300,7 @@ class StageTrainer:
             self.image_weights,
             jit,
             self.context.spec.augmentation.fill,
-            spec.label_smoothing,
+            training.label_smoothing,
         )
         return jit
 
@@ -316,24 +316,24 @@ class StageTrainer:
             return position
         self.checkpoints.resume(checkpoint)
         self.state, self.metrics = checkpoint.state, checkpoint.metrics
-        position = checkpoint.position_for(self.spec.batch_size)
+        position = checkpoint.position_for(self.training.batch_size)
         if position.step:  # losses of smaller batches spread more widely
-            same = checkpoint.settings.get("batch_size") == self.spec.batch_size
+            same = checkpoint.settings.get("batch_size") == self.training.batch_size
             self.step_losses = checkpoint.step_losses if same else None
         return Position(self.stage.index, position.epoch, min(position.step, self.steps))
 
     def _order(self, epoch: int) -> np.ndarray:
         """Return the rows of the pack in the epoch's order."""
-        rows, spec, stage = self.data.rows["train"], self.spec, self.stage
+        rows, training, stage = self.data.rows["train"], self.training, self.stage
         return rows[
             epoch_order(
                 len(rows),
-                spec.seed,
+                training.seed,
                 stage.index,
                 epoch,
                 stage.steps_per_epoch,
-                spec.batch_size,
-                spec.shuffle,
+                training.batch_size,
+                training.shuffle,
             )
         ]
 

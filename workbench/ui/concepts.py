@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 
 from workbench.content.concepts import CONCEPTS, Windows
 from workbench.messages import tr
+from workbench.render.concepts import MIN_COLUMN
 from workbench.text import plural
 from workbench.ui.base import WorkbenchScreen
 from workbench.ui.widgets.concept_notes import ConceptNotes
@@ -21,7 +22,8 @@ PLAYGROUND = "border-effect"
 # Initial value and maximum of each field.
 NUMBERS = {"size": (5, 1024), "kernel": (3, 11), "stride": (1, 8)}
 PADDINGS = ("valid", "same")
-BROAD_COLUMNS = 160  # of a terminal with room for a third column
+# Of a terminal with room for a third column: margins, list, text, and the narrowest concept.
+BROAD_COLUMNS = 2 + 21 + 82 + 2 + MIN_COLUMN
 
 
 class WindowFields(Vertical):
@@ -198,7 +200,6 @@ class ConceptsScreen(WorkbenchScreen):
 
     def on_resize(self) -> None:
         """Show the related concepts beside the explanation, or below it."""
-        super().on_resize()
         self.set_class(self.app.size.width >= BROAD_COLUMNS, "-broad")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

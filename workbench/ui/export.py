@@ -25,6 +25,7 @@ from workbench.runs.work_titles import work_title
 from workbench.text import format_seconds, safe_text
 from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Prompt
+from workbench.ui.keys import key_of
 from workbench.ui.widgets.concept_notes import ConceptNotes
 from workbench.ui.widgets.job_part import JobPart
 
@@ -101,7 +102,6 @@ class ExportScreen(WorkbenchScreen, JobPart):
 
     def on_resize(self) -> None:
         """Show more of a model where there is room."""
-        super().on_resize()
         self._draw()
 
     def _facts_read(self, facts: ExportFacts) -> None:
@@ -117,7 +117,12 @@ class ExportScreen(WorkbenchScreen, JobPart):
         at = self._selected
         text = Text(EXPORT_ITEMS[at].description)
         if command := EXPORT_ITEMS[at].command(safe_text(self._view.name)):
-            text.append("\n\n" + tr("The same as a command, which y copies:") + "\n", "dim")
+            text.append(
+                "\n\n"
+                + tr("The same as a command, which {copy} copies:", copy=key_of(self, "copy"))
+                + "\n",
+                "dim",
+            )
             text.append(f"  {command}")
         if at in self._exported:
             text.append(f"\n\n{self._exported[at]}", self.color("success"))

@@ -113,7 +113,6 @@ class FeatureMapScreen(RunScreen, JobPart):
 
     def on_resize(self) -> None:
         """Draw the map at its new size."""
-        super().on_resize()
         self._map = None
         self.call_after_refresh(self._draw)
 

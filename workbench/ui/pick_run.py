@@ -14,14 +14,14 @@ from textual.widgets.option_list import Option
 
 from workbench.messages import tr
 from workbench.render.compared_curves import OTHER_DATA, same_data
-from workbench.render.run_table import COLUMNS, name_widths, run_cells
+from workbench.render.run_table import COLUMNS, METRIC_COLUMN, RunLook, name_widths, run_cells
 from workbench.runs.summary import CROSS_VALIDATION, VALIDATION
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import BaseApp, T
 
 ROOM = 66  # cells of a run's line
-SHOWN = ("state", "run", "strategy", "acc")  # of home's columns
+SHOWN = ("state", "run", "strategy", METRIC_COLUMN)  # of home's columns
 MARKED, UNMARKED = "[x]", "[ ]"
 LEGEND = tr(
     "{validation}: on validation images, {cross}: by cross-validation",
@@ -131,24 +131,23 @@ def run_lines(about: RunView, runs: Sequence[RunView], app: App[Any]) -> list[Te
 
     Runs on other data than `about` say so at the end of their line.
     """
-    utf8, theme = cast(BaseApp, app).utf8, app.theme_variables
+    look = RunLook(cast(BaseApp, app).utf8, app.theme_variables)
     others = [not same_data(about, view) for view in runs]
     note = len(OTHER_DATA) + 1 if any(others) else 0
-    room = ROOM - note - COLUMNS["state"] - COLUMNS["acc"] - len(SHOWN) + 1
-    run, strategy = name_widths(room, runs)
-    widths = {**COLUMNS, "run": run, "strategy": strategy}
+    widths = {name: COLUMNS[name].least for name in SHOWN}
+    room = ROOM - note - widths["state"] - widths[METRIC_COLUMN] - len(SHOWN) + 1
+    widths["run"], widths["strategy"] = name_widths(room, runs)
     return [
-        _line(run_cells(view, widths, utf8, theme), widths, OTHER_DATA if other else "")
+        _line(run_cells(view, widths, look), widths, OTHER_DATA if other else "")
         for view, other in zip(runs, others, strict=True)
     ]
 
 
 def _line(cells: Sequence[Text], widths: Mapping[str, int], note: str) -> Text:
     line = Text(no_wrap=True, end="")
-    for title, cell in zip(COLUMNS, cells, strict=True):
-        if title in SHOWN:
-            line.append_text(cell)
-            line.append(" " * (widths[title] + 1 - cell.cell_len))
+    for width, cell in zip(widths.values(), cells, strict=True):
+        line.append_text(cell)
+        line.append(" " * (width + 1 - cell.cell_len))
     line.append(note, "dim")
     line.rstrip()
     return line

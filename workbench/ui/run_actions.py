@@ -1,5 +1,6 @@
 """Actions on a run: compare, stop, resume, restore; each asks what has to be decided."""
 
+import shutil
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.fields import whole
 from workbench.runs.folder import RunFolder
-from workbench.runs.slurm import SlurmJob, has_slurm, read_job
+from workbench.runs.slurm import SlurmJob, read_job
 from workbench.runs.state import half_batch, lower_learning_rate
 from workbench.runs.stop import stop_runs
 from workbench.runs.trash import NameTaken, TrashedRun, restore
@@ -22,6 +23,7 @@ from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.dialogs import Choose, Confirm, Prompt
+from workbench.ui.keys import key_of
 
 
 def confirm_and_run(
@@ -72,7 +74,11 @@ def stop_run(
             return tr("The job of {view_name} is cancelled.", view_name=safe_text(view.name))
         return tr("{view_name} saves a checkpoint and ends.", view_name=safe_text(view.name))
 
-    question = tr("Stop {view}? Everything is saved, and r resumes it.", view=view.name)
+    question = tr(
+        "Stop {view}? Everything is saved, and {resume} resumes it.",
+        view=view.name,
+        resume=key_of(screen, "resume"),
+    )
     confirm_and_run(screen, question, tr("Stop"), stop, then)
 
 
@@ -95,13 +101,15 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
     def resume(settings: tuple[str, ...] = (), half: bool = False) -> None:
         def find_job() -> SlurmJob | None:
             job = read_job(view.folder)
-            return job if job and has_slurm() else None
+            return job if job and shutil.which("sbatch") else None
 
         def here() -> object:
             run_control.resume_run(view.folder, settings, half)
             return None
 
         def ask(job: SlurmJob | None) -> None:
+            if not screen.is_current:  # it was asked already, or left
+                return
             if job is None:
                 in_background(screen, here, then)
                 return
@@ -118,7 +126,7 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
             places = {"s": "SLURM", "h": tr("Here")}
             screen.app.push_screen(Choose(question, places), place_chosen)
 
-        in_background(screen, find_job, ask)  # SLURM may take seconds to answer
+        in_background(screen, find_job, ask)
 
     def check_deadline(answer: str) -> str:
         deadline_settings(answer, time.time())

@@ -131,7 +131,6 @@ class SettingsScreen(WorkbenchScreen):
 
     def on_resize(self) -> None:
         """Cut the lines to the new width."""
-        super().on_resize()
         self._list()
 
     def copyable(self) -> list[tuple[str, str]]:

@@ -82,8 +82,8 @@ def backend_of_request(request: Mapping[str, Any]) -> str:
     if "spec" in request:
         return str(request["spec"].get("training", {}).get("backend", AUTO_BACKEND))
     names = [*request.get("formats", ()), *filter(None, [request.get("format")])]
-    if any(FORMATS[name].tensorflow for name in names):
-        return DEFAULT
+    if needed := next(filter(None, (FORMATS[name].backend for name in names)), ""):
+        return needed
     run = request.get("run") or (request.get("model") and Path(request["model"]).parent)
     found = backend_of_run(RunFolder(Path(run))) if run else ""
     return found if found and importlib.util.find_spec(found) else AUTO_BACKEND

@@ -24,13 +24,10 @@ from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.analyze.learning_curve import CurveView
 from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.keys import key_of
 from workbench.ui.widgets.lines import LinePlot
 
 TALL = 32  # rows from which the histogram and the curves fit above one another
-NOT_BINARY = tr(
-    "v shows the learning curve: whether more images would help. (A threshold, ROC, and precision "
-    "over recall need two labels, and images of both.)"
-)
 
 
 class AnalyzeScreen(WorkbenchScreen):
@@ -182,7 +179,12 @@ class AnalyzeScreen(WorkbenchScreen):
         self.query_one("#confidence").display = self._is_tall or not zoomed
         self.query_one("#curves").display = ranking is not None and (self._is_tall or zoomed)
         if ranking is None:
-            self.query_one("#threshold", Static).update(Text(NOT_BINARY, "dim"))
+            not_binary = tr(
+                "{view} shows the learning curve: whether more images would help. (A threshold, "
+                "ROC, and precision over recall need two labels, and images of both.)",
+                view=key_of(self, "analyze.view"),
+            )
+            self.query_one("#threshold", Static).update(Text(not_binary, "dim"))
             return
         at = threshold_metrics(report.predictions, self._percent / 100)
         self.query_one("#threshold", Static).update(format_threshold(report, at.threshold))

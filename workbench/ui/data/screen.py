@@ -27,15 +27,11 @@ from workbench.ui.data.found import DataFound
 from workbench.ui.data.panes import FilesScreen, FindingList
 from workbench.ui.dialogs import fits_toast, show_error
 from workbench.ui.guide import StepScreen, reuse_base
+from workbench.ui.keys import key_of
 from workbench.ui.widgets.data_choice import DataChoice
 from workbench.ui.widgets.job_part import Job, JobPart
 
 POLL_SECONDS = 0.3
-SCAN_NOTE = tr(
-    "The scan is a process of its own: it keeps running when you leave "
-    "or lose the connection. x cancels; what was scanned is kept."
-)
-FETCH_NOTE = tr("x cancels; what was downloaded is kept.")
 _BAR = 30  # cells
 
 
@@ -168,7 +164,10 @@ class DataScreen(StepScreen, JobPart):
 
     def _fetch(self, name: str) -> None:
         workspace = self.workbench.workspace
-        self._set_work("fetch", tr("Fetch {name}", name=name), FETCH_NOTE)
+        kept = tr(
+            "{cancel} cancels; what was downloaded is kept.", cancel=key_of(self, "data.cancel")
+        )
+        self._set_work("fetch", tr("Fetch {name}", name=name), kept)
 
         def work(job: Job) -> Path:
             return fetch(name, workspace, job.interruptible(job.progress))
@@ -191,7 +190,13 @@ class DataScreen(StepScreen, JobPart):
 
     def _watch(self, scan: ScanJob) -> None:
         self._scanning = scan
-        self._set_work("scan", tr("Scan {source}", source=safe_text(scan.source, 60)), SCAN_NOTE)
+        goes_on = tr(
+            "The scan is a process of its own: it keeps running when you leave or lose the "
+            "connection. {cancel} cancels; what was scanned is kept.",
+            cancel=key_of(self, "data.cancel"),
+        )
+        title = tr("Scan {source}", source=safe_text(scan.source, 60))
+        self._set_work("scan", title, goes_on)
         then, failed = partial(self._scanned, scan), partial(self._scan_failed, scan)
         self.start_job(partial(follow_scan, scan), then, failed)
 

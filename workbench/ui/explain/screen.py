@@ -174,7 +174,7 @@ class ExplainScreen(RunScreen):
         table.move_cursor(row=_last_map(explained.sights))
         paths = [error.path for error in explained.worst]
         self._error = paths.index(self._first) - 1 if self._first in paths else -1
-        if not paths:
+        if not paths or not any(sight.field for sight in explained.sights):  # a dense network
             self._explains = ""
         self.action_next_error()
 

@@ -1,6 +1,7 @@
 """The pane beside the table on a wide terminal: a run's curve, spec, layers, and what is next."""
 
 from collections.abc import Callable
+from functools import partial
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -18,6 +19,7 @@ from workbench.runs.next_step import suggest_next
 from workbench.runs.results import read_results
 from workbench.runs.watch import RunView
 from workbench.text import cell_width, pad_cells, safe_text, wrap_cells
+from workbench.ui.keys import key_of
 from workbench.words import shown
 
 LABEL = 9  # cells of the name before a value
@@ -74,7 +76,7 @@ class RunDetail(Vertical):
         if view is not None and width > 0:
             rows = min(max(int(height * PLOT_SHARE), MIN_PLOT), MAX_PLOT)
             curve = draw_curve(view, width, rows, utf8, colors.get)
-            facts = describe(view, width, utf8)
+            facts = describe(view, width, utf8, partial(key_of, self.screen))
         above = self.query_one("#curve", Static)
         above.display = bool(curve.plain)
         above.styles.height = curve.plain.count("\n") + 1  # the automatic one stays that of before
@@ -129,8 +131,15 @@ def draw_curve(
     return Text.assemble(title, "\n", drawn, "\n")
 
 
-def describe(view: RunView, width: int, utf8: bool) -> Text:
-    """Return the run's state, spec, layers, tags, note, and what can be done next."""
+def describe(view: RunView, width: int, utf8: bool, key: Callable[[str], str]) -> Text:
+    """Return the run's state, spec, layers, tags, note, and what can be done next.
+
+    Args:
+        view: the run.
+        width: cells of a line.
+        utf8: False for ASCII.
+        key: returns the key of a binding of Home.
+    """
 
     def line(label: str, text: str) -> Text:
         """Return a labelled text, wrapped behind its label."""
@@ -154,7 +163,7 @@ def describe(view: RunView, width: int, utf8: bool) -> Text:
         lines.append(line(tr("tags"), " ".join(view.tags)))
     if view.note:
         lines.append(line(tr("my note"), safe_text(view.note, 300)))
-    lines += [Text(), line(tr("next"), describe_next(view))]
+    lines += [Text(), line(tr("next"), describe_next(view, key))]
     return Text("\n").join(lines)
 
 
@@ -206,19 +215,19 @@ def describe_layers(view: RunView, width: int, utf8: bool) -> Text | None:
     return text.append(separator + note, style="not dim")
 
 
-def describe_next(view: RunView) -> str:
-    """Return what a person would do next with a run."""
+def describe_next(view: RunView, key: Callable[[str], str]) -> str:
+    """Return what a person would do next with a run; `key` returns the key of a binding."""
     state = view.summary.state
     if view.host:
         return tr("enter brings it here")
     if view.running:
-        return tr("enter watches it; x saves and stops it")
+        return tr("enter watches it; {stop} saves and stops it", stop=key("stop"))
     if state.resumable:
-        return tr("r resumes it, enter shows how far it came")
+        return tr("{resume} resumes it, enter shows how far it came", resume=key("resume"))
     try:
         results = read_results(view.folder.results_path)
         step = suggest_next(view.spec, view.history, results)
     except UserError:
         step = None
-    opened = tr("enter shows its curves and enter again the results; e there exports")
+    opened = tr("enter shows its curves, and enter again the results")
     return f"{step.text}\n{opened}" if step else opened

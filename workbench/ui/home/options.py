@@ -16,9 +16,8 @@ from workbench.app.run_query import GROUPS
 from workbench.app.table_settings import TableSettings
 from workbench.experiment.metrics import METRICS
 from workbench.messages import tr
-from workbench.render.run_table import OPTIONAL
+from workbench.render.run_table import COLUMNS, OPTIONAL
 from workbench.text import pad_cells
-from workbench.ui.home.table import column_titles
 
 LABEL = 10  # cells before a value
 
@@ -57,11 +56,13 @@ class TableOptions(ModalScreen[TableSettings | None]):
 
     def _show(self, highlighted: int) -> None:
         settings = self._settings
-        titles = column_titles(settings.metric)
         lines = [
             pad_cells(tr("metric"), LABEL) + METRICS[settings.metric],
             pad_cells(tr("groups"), LABEL) + GROUPS[settings.group],
-            *(f"[{'x' if name in settings.columns else ' '}] {titles[name]}" for name in OPTIONAL),
+            *(
+                f"[{'x' if name in settings.columns else ' '}] {COLUMNS[name].title}"
+                for name in OPTIONAL
+            ),
         ]
         options = self.query_one(OptionList)
         options.clear_options()
@@ -78,7 +79,7 @@ class TableOptions(ModalScreen[TableSettings | None]):
         elif at == 1:
             self._settings = replace(settings, group=_after(settings.group, list(GROUPS)))
         else:
-            name = list(OPTIONAL)[at - 2]
+            name = OPTIONAL[at - 2]
             shown = {*settings.columns} ^ {name}
             columns = tuple(one for one in OPTIONAL if one in shown)
             self._settings = replace(settings, columns=columns)

@@ -40,6 +40,7 @@ from workbench.ui.home.actions import OFFERED, RunActions
 from workbench.ui.home.detail import LossBelow, RunDetail
 from workbench.ui.home.options import TableOptions
 from workbench.ui.home.table import SORT_COLUMNS, RunTable
+from workbench.ui.keys import key_of
 
 PANE_SHARE, MIN_PANE = 0.38, 44  # of the width, cells
 SCROLLBAR = 2  # cells
@@ -89,7 +90,7 @@ class HomeScreen(RunActions):
         kinds = Counter(sweep.kind for sweep in self.workbench.sweeps)
         if kinds:
             counts = ", ".join(count_sweeps(kinds[kind], kind) for kind in sorted(kinds))
-            text.append(f", {counts} (A)")
+            text.append(f", {counts} ({key_of(self, 'ladders')})")
         return text
 
     def _describe_order(self) -> str:

@@ -9,17 +9,23 @@ from textual.widgets import DataTable
 from textual.widgets.data_table import RowDoesNotExist, RowKey
 
 from workbench.app.table_settings import TableSettings
-from workbench.experiment.metrics import SHORT_TITLES
 from workbench.messages import tr
-from workbench.render.run_table import METRIC, column_widths, run_cells
+from workbench.render.run_table import (
+    METRIC_COLUMN,
+    RunLook,
+    column_title,
+    column_widths,
+    run_cells,
+)
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_text
 
 GROUP = "group:"  # begins the key of a heading's row; no name of a run has a colon
 # The column that shows what runs can be sorted by.
 SORT_COLUMNS = {
-    "started": "when", "metric": METRIC, "run": "run", "state": "state", "strategy": "strategy",
-    "data": "data", "base": "base", "tag": "tags", "epochs": "epochs", "seconds": "time",
+    "started": "when", "metric": METRIC_COLUMN, "run": "run", "state": "state",
+    "strategy": "strategy", "data": "data", "base": "base", "tag": "tags", "epochs": "epochs",
+    "seconds": "time",
 }  # fmt: skip
 
 ROWS_AT_ONCE = 300  # more follow when these are drawn
@@ -165,7 +171,7 @@ class RunTable(DataTable[Text]):
     def _format(self, row: RunView | Heading) -> list[Text]:
         widths, utf8, metric = self._look
         if isinstance(row, RunView):
-            return list(run_cells(row, widths, utf8, self.app.theme_variables, metric))
+            return list(run_cells(row, widths, RunLook(utf8, self.app.theme_variables, metric)))
         closed, opened = ("▸", "▾") if utf8 else (">", "v")
         sign = closed if row.name in self.folded else opened
         texts = {
@@ -188,31 +194,12 @@ class RunTable(DataTable[Text]):
                 self.add_column(title, key=title, width=width)
         down, up = ("▾", "▴") if utf8 else ("v", "^")
         mark = up if settings.reverse else down
-        titles = column_titles(settings.metric)
         for key, column in self.columns.items():
             name = str(key.value)
             sorted_by = name == SORT_COLUMNS[settings.sort] and (
                 settings.sort != "started" or settings.reverse
             )
-            label = titles[name] + (mark if sorted_by else "")
+            label = column_title(name, settings.metric) + (mark if sorted_by else "")
             if column.label.plain != label or column.width != widths[name]:
                 column.label, column.width = Text(label), widths[name]
                 self.refresh(layout=True)
-
-
-def column_titles(metric: str) -> dict[str, str]:
-    """Return the title of every column."""
-    return {
-        "state": tr("state"),
-        "run": tr("run"),
-        "strategy": tr("strategy"),
-        "data": tr("data"),
-        "base": tr("base"),
-        "tags": tr("tags"),
-        METRIC: SHORT_TITLES[metric],
-        "epochs": tr("epochs"),
-        "time": tr("time"),
-        "machine": tr("machine"),
-        "curve": tr("curve"),
-        "when": tr("when"),
-    }

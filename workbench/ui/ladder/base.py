@@ -20,6 +20,7 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import plural
 from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background
 from workbench.ui.dialogs import Confirm
+from workbench.ui.keys import key_of
 from workbench.ui.widgets.run_curves import RunCurves
 
 OFFERED = ("stop", "resume", "compare")  # if possible
@@ -249,7 +250,9 @@ class TrialsScreen(WorkbenchScreen):
                 in_background(self, stop, lambda asked: self.notify(_stopping(len(asked))))
 
         question = tr(
-            "Stop all runs of {sweep}? Everything is saved, and r resumes them.", sweep=sweep.name
+            "Stop all runs of {sweep}? Everything is saved, and {resume} resumes them.",
+            sweep=sweep.name,
+            resume=key_of(self, "ladder.resume"),
         )
         self.app.push_screen(Confirm(question, tr("Stop all")), answered)
 

@@ -36,6 +36,7 @@ from workbench.render.lessons import (
 from workbench.text import safe_lines, safe_text
 from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.dialogs import Confirm
+from workbench.ui.keys import key_of
 from workbench.ui.lessons.dialogs import AskSeeds, AskWeights, PickImages
 from workbench.ui.widgets.job_part import Job, JobPart, format_progress
 
@@ -278,8 +279,9 @@ class LessonsScreen(WorkbenchScreen, JobPart):
         lesson = self._selected
         if self._lesson_job is not None:
             message = tr(
-                "{lesson_job_title} is still running; x stops it.",
+                "{lesson_job_title} is still running; {stop} stops it.",
                 lesson_job_title=self._lesson_job.title,
+                stop=key_of(self, "lessons.stop"),
             )
             self.notify(message, severity="warning")
         elif not (self._inputs and unmet_requirement(lesson, self._inputs)):

@@ -112,7 +112,6 @@ class MachineScreen(WorkbenchScreen):
 
     def on_resize(self) -> None:
         """Show the details of `v` below the facts too where there is room."""
-        super().on_resize()
         self.set_class(self.app.size.height >= HIGH_ROWS, "-high")
 
     def heading(self) -> Text:

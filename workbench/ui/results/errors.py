@@ -42,6 +42,8 @@ class WorstErrors(VerticalScroll):
         Binding("right", "move(1)", show=False, id="results.error-right"),
         Binding("up", "move(-1, True)", show=False, id="results.error-up"),
         Binding("down", "move(1, True)", show=False, id="results.error-down"),
+        Binding("home", "scroll_top", show=False, id="results.error-first"),
+        Binding("end", "scroll_bottom", show=False, id="results.error-last"),
     ]  # fmt: skip
 
     @dataclass
@@ -91,6 +93,11 @@ class WorstErrors(VerticalScroll):
         )
         self._worst = drawn.worst
         self._select(self._cursor)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to open an error where there is one."""
+        return action != "open" or bool(self._worst)
 
     def _select(self, error: int) -> None:
         shown = self.query(".error")
@@ -102,9 +109,24 @@ class WorstErrors(VerticalScroll):
         """Select the error before or after, or the one above or below."""
         shown = [*self.query(".error")]
         columns = sum(one.region.y == shown[0].region.y for one in shown) if row else 1
-        if 0 <= self._cursor + step * columns < len(shown):
-            self._select(self._cursor + step * columns)
-            shown[self._cursor].scroll_visible(animate=False)
+        to = self._cursor + step * columns
+        if to >= len(shown) and shown and shown[-1].region.y > shown[self._cursor].region.y:
+            to = len(shown) - 1  # below is a row that is not full
+        self._go_to(to)
+
+    def action_scroll_top(self) -> None:
+        """Select the first error."""
+        self._go_to(0)
+
+    def action_scroll_bottom(self) -> None:
+        """Select the last error."""
+        self._go_to(len(self._worst) - 1)
+
+    def _go_to(self, number: int) -> None:
+        shown = [*self.query(".error")]
+        if 0 <= number < len(shown):
+            self._select(number)
+            shown[number].scroll_visible(animate=False)
 
     def action_open(self) -> None:
         """Show the selected error large."""

@@ -192,7 +192,10 @@ class ResultsScreen(RunViews):
     def _more(self) -> str:
         return tr(
             "{analyze}: calibration, learning curve; {map}: map; {label}: label; {export}: export",
-            **{name: key_of(self, name) for name in ("analyze", "map", "label", "export")},
+            analyze=key_of(self, "analyze"),
+            map=key_of(self, "map"),
+            label=key_of(self, "label"),
+            export=key_of(self, "export"),
         )
 
     def action_next_view(self) -> None:

@@ -1,5 +1,6 @@
 """Strategy: which strategy, what it does and costs here, and every option of the experiment."""
 
+import shutil
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -99,7 +100,7 @@ class StrategyScreen(StepScreen):
         self._book = draft.preset in BOOK
         self._left: int | None = None  # the cursor among the experiments that are not shown
         self._starting = False
-        self._has_slurm = False  # until its programs have answered
+        self._has_slurm = shutil.which("sbatch") is not None  # until its programs have answered
         self._has_head = False  # on a frozen base: its features can be cached, and heads tuned
 
     def compose_body(self) -> ComposeResult:
@@ -229,7 +230,9 @@ class StrategyScreen(StepScreen):
     def _give_room(self) -> None:
         """Give the options, while one is chosen, the room of all but the strategy's name."""
         is_low = self.app.size.height < HIGH_ROWS
-        is_open = is_low and self.query_one(OptionTable).has_focus
+        table = self.query_one(OptionTable)
+        elsewhere = not self.app.app_focus and self.has_class("-options")  # in another window
+        is_open = is_low and (table.has_focus or elsewhere)
         self.set_class(is_low, "-low")
         self.set_class(is_open, "-options")
         if is_low:

@@ -37,6 +37,7 @@ from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.render.strategy import TRIAL_HEADERS, lr_find_plot, trial_cells
 from workbench.text import plural
+from workbench.ui.keys import key_of
 from workbench.ui.tune.trial import TrialScreen, format_time
 from workbench.ui.widgets.job_part import Job
 from workbench.ui.widgets.lines import LinePlot
@@ -234,7 +235,12 @@ class TuneHeadScreen(TrialScreen):
     @on(DataTable.RowSelected)
     def _use_selected(self) -> None:
         if self.running:
-            self.notify(tr("The search is running; x stops it, then enter uses a trial."))
+            self.notify(
+                tr(
+                    "The search is running; {stop} stops it, then enter uses a trial.",
+                    stop=key_of(self, "trial.stop"),
+                )
+            )
         self.action_use()
 
     def _fill(self) -> None:
