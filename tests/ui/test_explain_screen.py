@@ -174,7 +174,7 @@ def test_an_image_out_of_an_npz_file_becomes_a_file(tmp_path: Path) -> None:
     assert ImageChoice("b/c.png", tmp_path).as_file(Path("/nowhere")) == tmp_path / "b" / "c.png"
 
 
-async def test_results_lead_to_explain(tmp_path: Path) -> None:
+async def test_results_lead_to_explain(tmp_path: Path, requests: list[dict[str, Any]]) -> None:
     make_run(tmp_path, results_json())
 
     async with driven(tmp_path) as (app, pilot):

@@ -29,6 +29,7 @@ from workbench.ui.palette import TITLES, CommandProvider
 from workbench.ui.pick_run import PickRuns
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy.screen import StrategyScreen
+from workbench.ui.widgets import job_part
 from workbench.ui.widgets.data_choice import PathField
 
 
@@ -91,7 +92,10 @@ async def test_export_is_found_by_format(tmp_path: Path, query: str) -> None:
         await until(pilot, lambda: isinstance(app.screen, ExportScreen), "the screen")
 
 
-async def test_an_explanation_of_the_model_is_found_before_its_concept(tmp_path: Path) -> None:
+async def test_an_explanation_of_the_model_is_found_before_its_concept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_part, "run_job", lambda *_, **__: {"words": [], "out": ""})
     make_run(tmp_path, results_json())
 
     async with driven(tmp_path) as (app, pilot):

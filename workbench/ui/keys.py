@@ -16,17 +16,20 @@ from workbench.messages import tr
 
 
 def key_of(screen: Screen[Any], name: str) -> str:
-    """Return the key of a screen's binding as it is shown: the person's, or the usual one.
+    """Return the key of a binding as it is shown: the person's, or the usual one.
 
     Args:
-        screen: whose class has the binding.
+        screen: that has the binding, or is above one that has it, such as Home.
         name: id of the binding.
     """
-    for owner in type(screen).__mro__:
+    app = screen.app
+    for owner in (
+        kind for one in (screen, *reversed(app.screen_stack)) for kind in type(one).__mro__
+    ):
         for one in owner.__dict__.get("BINDINGS", ()):
             if isinstance(one, Binding) and one.id == name:
-                key = screen.app._keymap.get(name, one.key).split(",")[0]
-                return screen.app.get_key_display(one.with_key(key, key_display=None))
+                key = app._keymap.get(name, one.key).split(",")[0]
+                return app.get_key_display(one.with_key(key, key_display=None))
     raise KeyError(name)
 
 

@@ -317,29 +317,21 @@ def _run_commands(app: BaseApp, screen: WorkbenchScreen, keys: set[str]) -> Iter
             yield SystemCommand(TITLES[one.key], help_text, partial(one.do, screen, view))
 
 
-def _home_key(app: BaseApp, name: str) -> str:
-    """Return a key of Home, which is below every other screen."""
-    home = next(
-        one for one in app.screen_stack if isinstance(one, WorkbenchScreen) and one.route == "home"
-    )
-    return key_of(home, name)
-
-
 def _global_commands(
     app: BaseApp, screen: WorkbenchScreen, keys: set[str]
 ) -> Iterator[SystemCommand]:
     """Yield what can be done from any screen, each with its key."""
     begin = partial(start_experiment, app)
     offered: dict[str, tuple[str, Callable[[], object]]] = {
-        "new": (tr("key {key} at home", key=_home_key(app, "new")), begin),
-        "demo": (tr("key {key} at home", key=_home_key(app, "demo")), partial(launch_demo, app)),
+        "new": (tr("key {key} at home", key=key_of(screen, "new")), begin),
+        "demo": (tr("key {key} at home", key=key_of(screen, "demo")), partial(launch_demo, app)),
         "lessons": (
             tr("small experiments that test claims; key {key} at home",
-               key=_home_key(app, "lessons")),
+               key=key_of(screen, "lessons")),
             partial(app.open, "lessons"),
         ),
         "machine": (
-            tr("key {key} at home", key=_home_key(app, "machine")), partial(app.open, "machine")
+            tr("key {key} at home", key=key_of(screen, "machine")), partial(app.open, "machine")
         ),
     }  # fmt: skip
     routes = [one.route for one in app.screen_stack if isinstance(one, WorkbenchScreen)]
@@ -358,7 +350,7 @@ def _app_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComma
             tr("Settings"),
             tr(
                 "language, theme, notifications; key {key} at home",
-                key=_home_key(app, "settings.screen"),
+                key=key_of(screen, "settings.screen"),
             ),
             partial(app.open, "settings"),
         )
