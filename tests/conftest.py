@@ -42,6 +42,11 @@ settings.register_profile(
 settings.load_profile("no deadline")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: "worker" not in item.path.parts)
+
+
 def pytest_collection_finish() -> None:
     """Have the garbage collector leave out what is imported, and look at the rest more seldom."""
     gc.collect()
