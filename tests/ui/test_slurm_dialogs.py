@@ -22,7 +22,7 @@ from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Choose, Confirm, PickName, Prompt
 from workbench.ui.home.screen import HomeScreen
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.strategy.widgets import StartScreen
+from workbench.ui.strategy.start import StartScreen
 from workbench.ui.train.screen import TrainScreen
 
 pytestmark = pytest.mark.usefixtures("measured_machine")
@@ -50,7 +50,7 @@ async def asked_to_start(
     async with driven(draft.workspace.root) as (app, pilot):
         strategy = StrategyScreen(draft)
         await app.push_screen(strategy)
-        await until(pilot, lambda: strategy._has_slurm == there, "the answer of SLURM")
+        await until(pilot, lambda: strategy._starter.has_slurm == there, "the answer of SLURM")
         await pilot.press("t")
         await until(pilot, lambda: isinstance(app.screen, StartScreen), "the question")
         yield app, pilot

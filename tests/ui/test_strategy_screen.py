@@ -35,8 +35,10 @@ from workbench.ui.layers.step import LayersStep
 from workbench.ui.machine.screen import MachineScreen, MachineStep
 from workbench.ui.option import OptionScreen
 from workbench.ui.strategy import screen as strategy
+from workbench.ui.strategy import start
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.strategy.widgets import OptionTable, StartScreen
+from workbench.ui.strategy.start import RunStarter, StartScreen
+from workbench.ui.strategy.widgets import OptionTable
 from workbench.ui.widgets.data_choice import PathField
 
 FEW = replace(BOOK_FACTS, smallest_class=300, images=600)
@@ -243,7 +245,7 @@ async def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace
 
 async def test_while_a_run_trains_another_can_be_queued(draft, monkeypatch, tmp_path):
     queued = []
-    monkeypatch.setattr(StrategyScreen, "_start", lambda self, *_, queue: queued.append(queue))
+    monkeypatch.setattr(RunStarter, "_start", lambda self, *_, queue: queued.append(queue))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     async with on_screen(draft) as (pilot, _screen):
@@ -270,7 +272,7 @@ async def test_a_refused_start_keeps_the_draft_and_reports_why(draft, monkeypatc
     def refuse(*arguments, **options):
         raise UserError("There is no GPU 3.", "Allowed: 0")
 
-    monkeypatch.setattr(strategy, "start_run", refuse)
+    monkeypatch.setattr(start, "start_run", refuse)
 
     async with on_screen(draft) as (pilot, screen):
         await pilot.press("t")
@@ -283,7 +285,7 @@ async def test_a_refused_start_keeps_the_draft_and_reports_why(draft, monkeypatc
 
 async def test_dense_has_no_layers_to_choose_and_asks_to_start(draft, monkeypatch):
     started = []
-    monkeypatch.setattr(StrategyScreen, "_start", lambda self, spec, **_: started.append(spec))
+    monkeypatch.setattr(RunStarter, "_start", lambda self, spec, **_: started.append(spec))
 
     async with on_screen(draft) as (pilot, _screen):
         await pilot.press("home", "enter")
@@ -616,7 +618,7 @@ async def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
     def refuse(*arguments, **options):
         raise UserError("No weights.", text)
 
-    monkeypatch.setattr(strategy, "start_run", refuse)
+    monkeypatch.setattr(start, "start_run", refuse)
 
     async with on_screen(draft) as (pilot, screen):
         await pilot.press("t")

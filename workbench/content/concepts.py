@@ -227,3 +227,12 @@ def _windows(kind: str) -> Windows:
 
 
 CONCEPTS: dict[str, Concept] = read_concepts(current_language())
+
+
+def concept_of_key(key: str, other: str) -> str:
+    """Return the concept that explains a key of the spec; `other` where none has its name."""
+    table, _, name = key.rpartition(".")
+    found = name.replace("_", "-")
+    if found in CONCEPTS:
+        return found
+    return {"base": "transfer", "augmentation": "augmentation"}.get(table, other)

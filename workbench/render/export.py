@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from workbench.app.export import ExportItem
 from workbench.experiment.facts import count_images
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.formats import ExportFormat
@@ -43,16 +42,21 @@ class ExportFacts:
     model_bytes: int = 0
 
 
-def export_details(item: ExportItem, facts: ExportFacts) -> list[Text]:
-    """Return a model's readers, files, input and output, accuracy, and the code that loads it."""
-    lines = []
-    if item.format:
-        lines += [labelled_line(tr("read by"), item.format.reader), Text()]
-        lines += [*_files(item.format, facts.model_bytes), Text()]
-    lines += _network(facts)
-    if item.format:
-        lines += [Text(), *_block(tr("load it"), item.format.loading)]
-    return lines
+def export_details(chosen: ExportFormat | None, facts: ExportFacts) -> list[Text]:
+    """Return a model's readers, files, input and output, accuracy, and the code that loads it.
+
+    Args:
+        chosen: its format; None for what is exported of a run beside models.
+        facts: of the run.
+    """
+    if chosen is None:
+        return _network(facts)
+    return [
+        labelled_line(tr("read by"), chosen.reader), Text(),
+        *_files(chosen, facts.model_bytes), Text(),
+        *_network(facts), Text(),
+        *_block(tr("load it"), chosen.loading),
+    ]  # fmt: skip
 
 
 def _files(chosen: ExportFormat, size: int) -> list[Text]:

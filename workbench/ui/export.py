@@ -128,7 +128,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
             text.append(f"\n\n{self._exported[at]}", self.color("success"))
         size = self.app.size
         if size.width >= WIDE_COLUMNS and size.height >= HIGH_ROWS:
-            details = export_details(EXPORT_ITEMS[at], self._facts)
+            details = export_details(EXPORT_ITEMS[at].format, self._facts)
             room = size.width - BESIDE
             text.append("\n\n").append_text(hanging_indent(details, room, self.app.console))
         self.query_one("#words", Static).update(text)

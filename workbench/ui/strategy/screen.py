@@ -1,6 +1,5 @@
 """Strategy: which strategy, what it does and costs here, and every option of the experiment."""
 
-import shutil
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -13,10 +12,8 @@ from textual.events import DescendantBlur, DescendantFocus, Resize, ScreenResume
 from textual.widgets import DataTable, OptionList, Static
 
 from workbench.app.draft import Draft, plain_message
-from workbench.app.run_control import start_run
-from workbench.app.slurm import framework_doubt, submit_run
 from workbench.bases.weights import parse_weights
-from workbench.content.concepts import CONCEPTS
+from workbench.content.concepts import concept_of_key
 from workbench.errors import UserError
 from workbench.experiment.estimate import Forecast
 from workbench.experiment.presets import LADDER, PRESETS, recommend
@@ -33,18 +30,13 @@ from workbench.render.strategy import (
     recommendation_line,
     strategy_details,
 )
-from workbench.runs.folder import RunFolder
-from workbench.runs.queue import devices_in_use
-from workbench.runs.slurm import has_slurm
-from workbench.settings import SlurmProfile
-from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS, Route, in_background
 from workbench.ui.dialogs import show_error
 from workbench.ui.guide import StepScreen, open_ladder_dialog
 from workbench.ui.keys import key_of
 from workbench.ui.option import OptionScreen
-from workbench.ui.slurm import ask_profile
-from workbench.ui.strategy.widgets import OptionTable, StartScreen, StrategyList
+from workbench.ui.strategy.start import RunStarter
+from workbench.ui.strategy.widgets import OptionTable, StrategyList
 
 # The concept that explains a strategy best.
 PRESET_CONCEPTS = {
@@ -99,8 +91,7 @@ class StrategyScreen(StepScreen):
         self._benchmark: BenchmarkResult | None = None
         self._book = draft.preset in BOOK
         self._left: int | None = None  # the cursor among the experiments that are not shown
-        self._starting = False
-        self._has_slurm = shutil.which("sbatch") is not None  # until its programs have answered
+        self._starter = RunStarter(self, draft)
         self._has_head = False  # on a frozen base: its features can be cached, and heads tuned
 
     def compose_body(self) -> ComposeResult:
@@ -126,10 +117,7 @@ class StrategyScreen(StepScreen):
         self._fill_strategies()
         self.query_one(StrategyList).focus()
         self._load_benchmark()
-        in_background(self, has_slurm, self._slurm_answered)
-
-    def _slurm_answered(self, there: bool) -> None:
-        self._has_slurm = there
+        self._starter.ask_slurm()
 
     # The strategies
 
@@ -373,16 +361,7 @@ class StrategyScreen(StepScreen):
         self._ask_to_start(spec)
 
     def _ask_to_start(self, spec: ExperimentSpec) -> None:
-        def answered(where: str | None) -> None:
-            if where == StartScreen.SLURM:
-                ask_profile(self, lambda name, profile: self._start(spec, (name, profile)))
-            elif where:
-                self._start(spec, queue=where == StartScreen.QUEUE)
-
-        summary = describe_start(spec, self._forecast(spec))
-        offered = {StartScreen.QUEUE: bool(devices_in_use()), StartScreen.SLURM: self._has_slurm}
-        chosen = [way for way, possible in offered.items() if possible]
-        self.app.push_screen(StartScreen(summary, chosen), answered)
+        self._starter.ask(spec, describe_start(spec, self._forecast(spec)))
 
     def action_train(self) -> None:
         """Skip the layers; ask, then start the run."""
@@ -392,51 +371,6 @@ class StrategyScreen(StepScreen):
     def action_ladder(self) -> None:
         """Train all strategies, one after the other."""
         open_ladder_dialog(self, self.draft, BOOK if self._book else LADDER, self._benchmark)
-
-    def _start(
-        self,
-        spec: ExperimentSpec,
-        job: tuple[str, SlurmProfile] | None = None,
-        queue: bool = False,
-    ) -> None:
-        """Start the run here, now or in the queue, or as a job with a profile."""
-        if self._starting:
-            return
-        self._starting = True
-        checking = tr("Checking the images and the machine, then the run starts.")
-        self.notify(tr("Checking the images, then the job is submitted.") if job else checking)
-        app, stem, notes = self.workbench, self.draft.stem, list[str]()
-
-        def work() -> RunFolder | UserError:
-            try:
-                if job:
-                    name, profile = job
-                    notes.extend(filter(None, [framework_doubt(profile)]))
-                    return submit_run(app.workspace, spec, stem, profile, name, warn=notes.append)
-                return start_run(app.workspace, spec, stem, notes.append, queue, app.warm)
-            except UserError as error:
-                return error
-
-        def done(result: RunFolder | UserError) -> None:
-            self._starting = False
-            if isinstance(result, UserError):
-                show_error(self, str(result))
-                return
-            for note in notes:
-                self.notify(safe_text(note, 300), markup=False)
-            self.draft.discard()
-            app.open_instead("train", result.name)
-
-        in_background(self, work, done)
-
-
-def concept_of_key(key: str, other: str) -> str:
-    """Return the concept that explains a key of the spec; `other` where none has its name."""
-    table, _, name = key.rpartition(".")
-    found = name.replace("_", "-")
-    if found in CONCEPTS:
-        return found
-    return {"base": "transfer", "augmentation": "augmentation"}.get(table, other)
 
 
 def _changed(settings: dict[str, Any], key: str, value: Any) -> dict[str, Any]:

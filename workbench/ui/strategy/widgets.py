@@ -1,15 +1,11 @@
 """The list of strategies, the table of an experiment's options, the question before its start."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Button, DataTable, OptionList, Static
+from textual.widgets import DataTable, OptionList
 from textual.widgets.option_list import Option
 
 from workbench.app.draft import FIXED, Draft
@@ -126,54 +122,3 @@ class OptionTable(DataTable[Text]):
             return cells
         room = self.app.size.width - KEY - self._value_width - YOURS - _MARGINS
         return (*cells, Text(truncate(describe_key(key), room, self._utf8), style="dim"))
-
-
-class StartScreen(ModalScreen[str | None]):
-    """Ask how a run shall start; None is not yet.
-
-    HERE starts it by enter. QUEUE by w lets it wait for a device that no run uses, SLURM by s makes
-    it a job: each only where it is offered.
-
-    Args:
-        summary: what starts.
-        offered: of QUEUE and SLURM.
-    """
-
-    HERE, QUEUE, SLURM = "here", "queue", "slurm"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,n", "dismiss(None)", tr("Not yet")),
-        Binding("w", "choose('queue')", tr("Queue")),
-        Binding("s", "choose('slurm')", tr("SLURM")),
-    ]
-
-    def __init__(self, summary: str, offered: Collection[str] = ()) -> None:
-        super().__init__()
-        self._summary = summary
-        labels = {self.QUEUE: tr("Queue (w)"), self.SLURM: tr("SLURM (s)")}
-        self._labels = {name: label for name, label in labels.items() if name in offered}
-
-    def compose(self) -> ComposeResult:
-        """Yield the summary above the buttons."""
-        outlives = tr("It keeps running when this terminal is closed.")
-        waits = tr("Other runs are training: a queued one waits for a free GPU, or the CPU.")
-        with Vertical(classes="dialog"):
-            yield Static(Text(safe_text(self._summary, 400)))
-            yield Static(Text(waits if self.QUEUE in self._labels else outlives, style="dim"))
-            with Horizontal(classes="buttons"):
-                yield Button(tr("Train (enter)"), variant="primary", id=self.HERE)
-                for name, label in self._labels.items():
-                    yield Button(label, id=name)
-                yield Button(tr("Not yet (esc)"), id="no")
-
-    def on_mount(self) -> None:
-        """Focus the button that starts."""
-        self.query_one(f"#{self.HERE}", Button).focus()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(None if event.button.id == "no" else event.button.id)
-
-    def action_choose(self, name: str) -> None:
-        """Choose another way to start, where it is offered."""
-        if name in self._labels:
-            self.dismiss(name)
