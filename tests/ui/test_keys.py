@@ -3,6 +3,7 @@
 A modal dialog and a text field have keys of their own.
 """
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,9 +11,11 @@ import pytest
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import Input
 from ui_pilot import driven, until
 
+from workbench.content.concepts import CONCEPTS
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.base import WorkbenchScreen
 from workbench.ui.bindings import (
@@ -26,7 +29,10 @@ from workbench.ui.bindings import (
 )
 from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, Prompt
+from workbench.ui.home.screen import HomeScreen
 from workbench.ui.keys import KeyLine
+from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.strategy.screen import StrategyScreen
 
 
 def bindings() -> list[tuple[str, str, str]]:
@@ -51,6 +57,18 @@ def test_every_key_has_one_meaning() -> None:
         if MEANINGS[key][1] and action not in MEANINGS[key][1]
     ]
     assert not others, "keys with another meaning"
+
+
+def test_the_keys_that_concepts_name_are_there() -> None:
+    screens = {"Results": ResultsScreen, "Home": HomeScreen, "the strategy screen": StrategyScreen}
+    named = re.compile(rf"\b(\w) on ({'|'.join(screens)})")
+    found = [hit for concept in CONCEPTS.values() for hit in named.findall(concept.text)]
+    assert len(found) >= 4
+    for key, place in found:
+        of_screen = [
+            own_bindings(kind) for kind in screens[place].__mro__ if issubclass(kind, Widget)
+        ]
+        assert key in {one.key for some in of_screen for one in some}, (key, place)
 
 
 def test_every_key_has_an_id_that_the_settings_can_name() -> None:
