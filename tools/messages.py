@@ -78,7 +78,9 @@ def template_texts(source: str) -> list[Message]:
 
 
 def kept_texts() -> dict[str, list[Message]]:
-    """Return what files keep for people: titles of presets, descriptions of keys."""
+    """Return what is kept for people: titles of presets, descriptions of keys, texts of --help."""
+    from workbench.cli import workbench
+    from workbench.cli.usage import help_texts
     from workbench.experiment.presets import PRESETS
     from workbench.experiment.spec import ExperimentSpec
 
@@ -88,7 +90,12 @@ def kept_texts() -> dict[str, list[Message]]:
     schema = ExperimentSpec.model_json_schema()
     tables = [schema, *schema["$defs"].values()]
     keys = [key.get("description", "") for one in tables for key in one["properties"].values()]
-    places = {"experiment/presets/*.toml": presets, "experiment/*section*.py": keys}
+    helps = [text for _, text in help_texts(workbench)]
+    places = {
+        "experiment/presets/*.toml": presets,
+        "experiment/*section*.py": keys,
+        "cli/*.py": helps,
+    }
     return {place: list(dict.fromkeys(filter(None, texts))) for place, texts in places.items()}
 
 

@@ -123,14 +123,19 @@ def wrap_cells(text: str, width: int, **options: Any) -> list[str]:
         **options: Of `textwrap.TextWrapper`.
     """
     if "initial_indent" in options:
-        options["initial_indent"] = _widened(options["initial_indent"])
-    lines = textwrap.wrap(_widened(text), width, **options)
-    return [line.replace(_SECOND_CELL, "") for line in lines]
+        options["initial_indent"] = widened(options["initial_indent"])
+    lines = textwrap.wrap(widened(text), width, **options)
+    return list(map(narrowed, lines))
 
 
-def _widened(text: str) -> str:
-    """Return a text with as many letters as it takes cells."""
+def widened(text: str) -> str:
+    """Return a text with as many letters as it takes cells, for what counts letters."""
     return "".join(c + _SECOND_CELL * (cell_width(c) - 1) for c in text)
+
+
+def narrowed(text: str) -> str:
+    """Return the text that was `widened`."""
+    return text.replace(_SECOND_CELL, "")
 
 
 def fill_cells(text: str, width: int, **options: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from page_reader import Page
 from recorded_run import recorded_run
+from rich.cells import cell_len
 
 from workbench.paths import Workspace
 
@@ -45,6 +46,20 @@ def test_usage_errors_are_translated(words: tuple[str, ...], expected: str) -> N
     done = in_korean(*words)
     assert done.returncode == 2
     assert expected in done.stderr
+
+
+def test_help_is_translated_and_as_wide_as_the_terminal() -> None:
+    done = in_korean("--help-all")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith(("사용법:", "옵션:", "명령:"))]
+    assert not [line for line in lines if line.startswith(("Usage", "Options", "Commands"))]
+    examples = ("  workbench ", "  $ ")  # as they are typed
+    assert max(cell_len(line) for line in lines if not line.startswith(examples)) <= 80
+    assert any(cell_len(line) > 74 and len(line) < 60 for line in lines)  # a full line of Korean
+    [usage, _, about, *_] = in_korean("stop", "--help").stdout.splitlines()
+    assert usage == "사용법: workbench stop [OPTIONS] [RUN]"
+    assert about.strip() == "체크포인트를 저장하고 끝내라고 실행에 요청합니다(`resume`으로 계속)."
 
 
 def test_label_fixes_find_their_run(workspace: Workspace) -> None:

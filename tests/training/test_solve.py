@@ -161,6 +161,16 @@ def test_a_label_with_one_image(labels: list[int], solver: str) -> None:
     assert np.isfinite(solution.bias).all()
 
 
+@pytest.mark.parametrize("solver", ["ridge", "logistic"])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_a_label_that_no_fold_has_seen_is_not_found(classes: int, solver: str) -> None:
+    """One image of each, all at least as far apart as random ones: nothing can be known of them."""
+    given = examples(classes, 30, classes)
+    solution = solved(given, solver)
+    assert {one.accuracy for one in solution.tried} == {0.0}
+    assert not solution.correct.any()
+
+
 def test_features_that_are_constant_have_no_effect() -> None:
     given = examples(30, 5)
     views = [np.concatenate([view, np.full((30, 1), 7.0, np.float32)], 1) for view in given.views]

@@ -27,7 +27,7 @@ from workbench.cli.sweep import sweep
 from workbench.cli.train import resume, train
 from workbench.cli.trash import delete, restore
 from workbench.cli.tune import lr_find, tune
-from workbench.cli.usage import translate_usage_errors
+from workbench.cli.usage import translate_help
 
 for _command in (
     check, demo, data, presets, bases, plan, train, runs, attach, status, stop, resume,
@@ -37,6 +37,6 @@ for _command in (
 ):  # fmt: skip
     workbench.add_command(_command)
 
-translate_usage_errors()
+translate_help(workbench)
 
 __all__ = ["workbench"]

@@ -1,14 +1,26 @@
-"""Usage errors of click in the language of the reader: click's own catalogues lack Korean."""
+"""Help and usage errors of click in the language of the reader: click's catalogues lack Korean."""
+
+import inspect
+from collections.abc import Iterable, Iterator
 
 import click.core
+import click.decorators
 import click.exceptions
+import click.formatting
 import click.parser
 import click.types
 
-from workbench.messages import catalogue, current_language, tr
+from workbench.messages import catalogue, current_language, tr, tr_kept
+from workbench.text import narrowed, widened
 
-# What click says of a wrong command line; the texts of --help stay English.
+# What click says of a wrong command line, and around the texts of --help.
 SENTENCES = (
+    tr("Usage:"),
+    tr("Options"),
+    tr("Commands"),
+    tr("default: {default}"),
+    tr("required"),
+    tr("Show this message and exit."),
     tr("Error: {message}"),
     tr("Try '{command} {option}' for help."),
     tr("Invalid value: {message}"),
@@ -47,14 +59,53 @@ SENTENCES = (
 )
 
 
-def translate_usage_errors() -> None:
-    """Let click look its sentences up in our catalogue; nothing changes in English."""
+class CellHelp(click.HelpFormatter):
+    """Help whose lines are as wide as the terminal, also of letters that take two cells."""
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs."""
+        super().write_text(widened(text))
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write options or commands, and their meanings beside them."""
+        super().write_dl([(term, widened(text)) for term, text in rows], col_max, col_spacing)
+
+    def write(self, string: str) -> None:
+        """Write a piece of the page."""
+        super().write(narrowed(string))
+
+
+def help_texts(command: click.Command) -> Iterator[tuple[click.Command | click.Option, str]]:
+    """Yield a command, its options and all commands below it, with the English text of each."""
+    owners: list[click.Command | click.Option] = [command]
+    owners += [one for one in command.params if isinstance(one, click.Option)]
+    for owner in owners:
+        if owner.help:
+            paragraphs = inspect.cleandoc(owner.help).strip().split("\n\n")
+            yield owner, "\n\n".join(map(_as_click_fills_it, paragraphs))
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from help_texts(one)
+
+
+def _as_click_fills_it(paragraph: str) -> str:
+    return paragraph if paragraph.startswith("\b") else " ".join(paragraph.split("\n"))
+
+
+def translate_help(command: click.Command) -> None:
+    """Translate what click prints of a command and those below it; nothing changes in English."""
     if current_language() == "en":
         return
-    for module in (click.core, click.exceptions, click.parser, click.types):
+    click.Context.formatter_class = CellHelp
+    modules = (click.core, click.decorators, click.exceptions, click.formatting, click.parser,
+               click.types)  # fmt: skip
+    for module in modules:
         for name, look_up in (("_", _translated), ("ngettext", _counted)):
             if hasattr(module, name):
                 setattr(module, name, look_up)
+    for owner, text in help_texts(command):
+        owner.help = tr_kept(text)
 
 
 def _translated(sentence: str) -> str:

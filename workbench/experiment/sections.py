@@ -45,8 +45,12 @@ class SplitSpec(Section):
 
     @property
     def counts(self) -> bool:
-        """True if the parts are images per class, False if they are fractions."""
-        return any(isinstance(part, int) and part > 0 for part in self.parts)
+        """True if the parts are images per class, False if they are fractions.
+
+        A 1 beside zeros is all of the images, not one of each class.
+        """
+        some = any(isinstance(part, int) and part > 0 for part in self.parts)
+        return some and sum(self.parts) > 1
 
     @property
     def parts(self) -> tuple[float | int, float | int, float | int]:

@@ -13,6 +13,7 @@ from workbench.experiment.stage_titles import stage_title
 from workbench.messages import tr
 from workbench.render.conclusions import VALUE_WIDTH, describe_comparison
 from workbench.runs.score import format_scores
+from workbench.runs.summary import CROSS_VALIDATION
 from workbench.text import (
     cut_cells,
     fill_cells,
@@ -107,12 +108,18 @@ def stage_cells(s: StageMetrics) -> tuple[str, ...]:
     return (
         f"{s.epochs}/{s.planned}",
         _known(s.best_epoch),
-        format_accuracy(s.val_accuracy),
+        _validation(s),
         _known(s.trainable_parameters),
         s.optimizer
         if s.solved
         else f"{s.optimizer} {'-' if s.learning_rate is None else f'{s.learning_rate:g}'}",
     )
+
+
+def _validation(s: StageMetrics) -> str:
+    """Return the accuracy on validation images, or marked that of the cross-validated head."""
+    accuracy = format_accuracy(s.val_accuracy)
+    return f"{accuracy} {CROSS_VALIDATION}" if s.solved and s.val_accuracy is not None else accuracy
 
 
 def _results(results: list[RunResult]) -> str:
@@ -151,7 +158,10 @@ def _stages(stages: list[StageMetrics]) -> str:
         tr("what"),
     )
     rows = [(s.stage + 1, s.run, *stage_cells(s), stage_title(s.name)) for s in stages]
-    return table(headers, rows, "llrrrrl")
+    whole = table(headers, rows, "llrrrrl")
+    if any(s.solved and s.val_accuracy is not None for s in stages):
+        whole += "\n" + tr("{mark}  by cross-validation", mark=CROSS_VALIDATION)
+    return whole
 
 
 def _accuracy(r: RunResult) -> str:

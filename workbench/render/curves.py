@@ -245,7 +245,7 @@ def probe_series(probe: CrossValidated, metric: Metric, colors: CurveColors) -> 
         values = tuple(one.loss for one in probe.tried)
         return (
             Series(
-                tr("val"), values, colors.validation, last=_of_chosen(probe, values), marker="o"
+                tr("chosen"), values, colors.validation, last=_of_chosen(probe, values), marker="o"
             ),
         )
     values = tuple(one.accuracy for one in probe.tried)
@@ -261,7 +261,7 @@ def probe_series(probe: CrossValidated, metric: Metric, colors: CurveColors) -> 
         for name, bound in zip((tr("low"), tr("high")), noise, strict=True)
     ]
     accuracy = Series(
-        tr("val"), values, colors.validation, last=_of_chosen(probe, values), marker="o"
+        tr("chosen"), values, colors.validation, last=_of_chosen(probe, values), marker="o"
     )
     return (*bounds, accuracy)
 

@@ -192,7 +192,7 @@ def solve_classifier(
         tried[best],
         len(parts),
         loss,
-        predicted(scores[best]) == examples.labels,
+        _right(scores[best], examples.labels, parts),
     )
 
 
@@ -328,6 +328,20 @@ def predicted(scores: np.ndarray) -> np.ndarray:
     return (scores[:, 0] > 0).astype(int) if scores.shape[1] == 1 else scores.argmax(axis=1)
 
 
+def _right(
+    scores: np.ndarray, labels: np.ndarray, parts: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """Return which images were given their label, bool (n,), by folds that did not fit them.
+
+    A label whose images were all left out cannot be found. Scores would name it nevertheless: the
+    features were centred with those images among them.
+    """
+    right = predicted(scores) == labels
+    for kept, left_out in parts:
+        right[left_out] &= np.isin(labels[left_out], labels[kept])
+    return right
+
+
 def _measure(
     data: Standardized,
     value: float,
@@ -335,7 +349,7 @@ def _measure(
     parts: Sequence[tuple[np.ndarray, np.ndarray]],
     solver: str,
 ) -> Tried:
-    correct = predicted(scores) == data.examples.labels
+    correct = _right(scores, data.examples.labels, parts)
     of_folds = [correct[left_out].mean() for _, left_out in parts]
     if solver == "ridge":
         squares = np.square(scores - data.targets).mean(axis=1)

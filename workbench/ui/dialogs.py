@@ -163,7 +163,7 @@ class Prompt(ModalScreen[str | None]):
 
     Args:
         question: plain text; made safe here.
-        value: in the line at first.
+        value: in the line at first; what is typed is added if it ends with a blank.
         take: called in a thread with what was typed; the dialog gives what it returns. An error
             of it is shown in the dialog, which stays with the text. None gives the text itself.
     """
@@ -186,7 +186,8 @@ class Prompt(ModalScreen[str | None]):
         """Yield the question over the line, and below it why an answer was not taken."""
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 400)))
-            yield Input(self._value)
+            # Typing replaces the value, or adds to one that ends with a blank.
+            yield Input(self._value, select_on_focus=not self._value.endswith(" "))
             yield Static(id="error")
 
     @on(Input.Changed)

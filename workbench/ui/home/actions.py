@@ -183,7 +183,7 @@ class RunActions(WorkbenchScreen):
                     return tr("{run} has no tags now.", run=view.name)
                 return tr("{run} has the tags: {tags}", run=view.name, tags=tags)
 
-            self._ask(question, " ".join(view.tags), write)
+            self._ask(question, "".join(f"{tag} " for tag in view.tags), write)
 
     def action_note(self) -> None:
         """Ask for a note on the run under the cursor."""

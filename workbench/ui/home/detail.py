@@ -11,7 +11,15 @@ from textual.widgets import Static
 
 from workbench.errors import UserError
 from workbench.messages import tr
-from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
+from workbench.render.curves import (
+    CurveColors,
+    Metric,
+    PlotStyle,
+    plot_options,
+    plot_series,
+    probe_options,
+    probe_series,
+)
 from workbench.render.plot import plot
 from workbench.render.runs import describe_run
 from workbench.runs.freeze_check import PARTLY, TRAINS, group_by_block, layers_of_stage
@@ -124,8 +132,12 @@ def draw_curve(
     colors = CurveColors(train, validation, train, validation, "", color("success", ""))
     style = PlotStyle(utf8=utf8)
     title = Text(shown(metric), style="bold")
-    series = plot_series(view, metric, style, colors)
-    drawn = plot(series, width, rows, plot_options(view, style))
+    if probe := view.history.probe:
+        title.append(tr(" over regularization"), style="not bold dim")
+        series, options = probe_series(probe, metric, colors), probe_options(probe, style)
+    else:
+        series, options = plot_series(view, metric, style, colors), plot_options(view, style)
+    drawn = plot(series, width, rows, options)
     if not drawn.plain.strip():
         return Text()
     return Text.assemble(title, "\n", drawn, "\n")

@@ -19,7 +19,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.results import WorstError
 from workbench.runs.watch import RunView
-from workbench.text import cell_width, safe_text
+from workbench.text import cell_width, cut_cells, safe_text
 from workbench.ui.base import WIDE_COLUMNS
 
 # Cells, width and height: 24 rows show a row of pictures whole, with its labels.
@@ -154,7 +154,11 @@ def format_error(error: WorstError, picture: Text, width: int) -> Text:
     text.append(safe_text(Path(error.path).name, width), "dim")
     true, predicted = tr("true"), tr("pred")
     text.append(f"\n{true} ")
-    text.append(safe_text(error.label, width - cell_width(true) - 1), "bold")
+    text.append(_label(error.label, width - cell_width(true) - 1), "bold")
     room = width - cell_width(predicted) - len("  0.00")
-    text.append(f"\n{predicted} ").append(safe_text(error.predicted, max(room, 8)), "bold")
+    text.append(f"\n{predicted} ").append(_label(error.predicted, room), "bold")
     return text.append(f" {error.probability:.2f}\n").append_text(picture)
+
+
+def _label(label: str, room: int) -> str:
+    return cut_cells(safe_text(label, 100), room)

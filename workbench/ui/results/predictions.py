@@ -36,6 +36,7 @@ class PredictionsView(Vertical, JobPart):
         super().__init__(id=id)
         self._model = Path()
         self._typed = ""
+        self._problem = False  # whether the message is one
         self._rows: list[list[Text]] = []
 
     def compose(self) -> ComposeResult:
@@ -58,6 +59,11 @@ class PredictionsView(Vertical, JobPart):
         """
         self._model = model
         self.query_one("#path").focus()
+
+    @on(Input.Changed, "#path")
+    def _path_changed(self) -> None:
+        if self._problem:  # it is of another path
+            self._show_message(HINT)
 
     @on(Input.Submitted, "#path")
     def _path_submitted(self, event: Input.Submitted) -> None:
@@ -89,6 +95,7 @@ class PredictionsView(Vertical, JobPart):
 
     def _show_message(self, message: str, is_problem: bool = False) -> None:
         """Show the state of the job instead of the predictions before."""
+        self._problem = is_problem
         line = self.query_one("#status", Static)
         line.set_class(is_problem, "-problem")
         line.update(Text(safe_lines(message)))
