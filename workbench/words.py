@@ -30,6 +30,16 @@ _WORDS = {
     "brightness": tr("brightness"), "contrast": tr("contrast"),
     "random_crop": tr("random crop"), "fill": tr("fill"), "mixup": tr("mixup"),
     "cutmix": tr("cutmix"),
+    # Kinds of layers.
+    "convolution": tr("convolution"), "depthwise convolution": tr("depthwise convolution"),
+    "separable convolution": tr("separable convolution"), "dense": tr("dense"),
+    "max pooling": tr("max pooling"), "average pooling": tr("average pooling"),
+    "global pooling": tr("global pooling"), "batch normalization": tr("batch normalization"),
+    "layer normalization": tr("layer normalization"), "layer scale": tr("layer scale"),
+    "activation": tr("activation"), "stochastic depth": tr("stochastic depth"),
+    "zero padding": tr("zero padding"), "reshape": tr("reshape"), "flatten": tr("flatten"),
+    "concatenate": tr("concatenate"), "multiply": tr("multiply"), "add": tr("add"),
+    "dropout": tr("dropout"),
     # Of the operating system.
     "No such file or directory": tr("No such file or directory"),
     "Permission denied": tr("Permission denied"),

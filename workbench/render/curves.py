@@ -60,15 +60,15 @@ def stage_starts(history: History) -> tuple[int, ...]:
     return tuple(starts)
 
 
-def epochs_shown(view: RunView) -> tuple[int, int]:
-    """Return the last epoch of the x axis, and the last one of the run, done or planned.
+def epochs_shown(view: RunView) -> int:
+    """Return the last epoch of the x axis.
 
     A long plan is shown in part, so that the first epochs have room.
     """
     history = view.history
     done = max(len(history.curve), 1)
     if not view.running or view.summary.state.phase == "evaluating":
-        return done, done
+        return done
     plan = planned_epochs(view)
     counts = [0] * len(plan)
     for row in history.curve:
@@ -80,8 +80,7 @@ def epochs_shown(view: RunView) -> tuple[int, int]:
         stage = history.stages.get(index)
         is_done = history.is_solved(index) or (stage and stage.end)
         planned += counts[index] if is_done else max(epochs + (index in before), counts[index])
-    planned = max(planned, done)
-    return min(planned, max(MIN_AXIS, AXIS_STRETCH * done)), planned
+    return min(max(planned, done), max(MIN_AXIS, AXIS_STRETCH * done))
 
 
 def training_curves(view: RunView) -> TrainingCurves:
@@ -197,7 +196,7 @@ def _whole_axis(view: RunView, style: PlotStyle, other: RunView | None) -> PlotO
     """Return the options of a plot of all epochs."""
     history = view.history
     rows, starts, best = history.curve, stage_starts(history), history.best
-    shown, planned = epochs_shown(view)
+    shown = epochs_shown(view)
     if other is not None:
         shown = max(shown, len(other.history.curve))
     newest = max(history.stages, default=0)
@@ -210,8 +209,6 @@ def _whole_axis(view: RunView, style: PlotStyle, other: RunView | None) -> PlotO
     before = starts[-1] if starts and newest == len(planned_epochs(view)) - 1 else 0
     before += before < len(rows) and rows[before].epoch == 0
     end = str(max(shown - before, 1))
-    if shown < planned:
-        end = tr("{shown} of {count} epochs", shown=end, count=planned - before)
     first = epoch_name(rows[0].epoch if rows else 1)
     # By identity: comparing epochs would read the confusion of each from the log.
     at = next((number for number, row in enumerate(rows, 1) if row is best), None)
@@ -257,7 +254,7 @@ def probe_series(probe: CrossValidated, metric: Metric, colors: CurveColors) -> 
         for sign in (-1, 1)
     ]
     bounds = [
-        Series(name, bound, colors.validation_raw, marker="-")
+        Series(name, bound, colors.validation_raw, last=_of_chosen(probe, bound), marker="-")
         for name, bound in zip((tr("low"), tr("high")), noise, strict=True)
     ]
     accuracy = Series(

@@ -14,6 +14,7 @@ from workbench.experiment.receptive_field import WHOLE_IMAGE, LayerField, Recept
 from workbench.messages import tr
 from workbench.runs.freeze_check import FROZEN, TRAINS, Layer, LayerGroup
 from workbench.text import format_count, format_shape, percent, plural, safe_text, table
+from workbench.words import shown
 
 Shape = tuple[int, ...]
 NOTHING = "-"
@@ -143,7 +144,7 @@ def layers_within(layers: Sequence[Layer], picture: NetworkPicture) -> list[str]
         part = picture.parts.get(f"layer {layer.name}")
         shape = format_shape(layer.output_shape) or NOTHING
         numbers = (f"{layer.parameters:,}", format_operations(part), format_field(part))
-        rows.append((safe_text(layer.name, 40), safe_text(layer.kind, 24), shape, *numbers))
+        rows.append((safe_text(layer.name, 40), safe_text(shown(layer.kind), 24), shape, *numbers))
     return table(headers, rows, right="llrrrr").split("\n")
 
 

@@ -95,8 +95,8 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
         gain, spread = FINE_TUNING_GAIN
         return NextStep(
             tr(
-                "right labels before another strategy: review the errors one by one, and analyze "
-                "which labels may be wrong. With {few}, fine-tuning is hardly worth its time: as "
+                "right labels before another strategy: review the errors and the labels that may "
+                "be wrong, one by one. With {few}, fine-tuning is hardly worth its time: as "
                 "measured by this project, it added {gain:.1f} points (+- {spread:.1f}) to a "
                 "linear probe of 360 photographs. Try it on kinds of images that the base does not "
                 "know.",

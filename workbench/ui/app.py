@@ -13,7 +13,7 @@ from textual.command import Provider
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.notifications import SeverityLevel
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.worker import get_current_worker
 
 from workbench.app.draft_writer import DraftWriter
@@ -173,9 +173,11 @@ class WorkbenchApp(PersonalApp):
         return bound is None or bound.binding.action not in ("quit", "suspend_process")
 
     def _dismisses(self, key: events.Key) -> bool:
-        """Remove the notifications by escape, which does nothing else then."""
+        """Remove the notifications by escape, which does nothing else then; a dialog goes first."""
         shown = len(self._notifications) and not self._disable_notifications
         if key.key != "escape" or key.is_forwarded or not shown:
+            return False
+        if isinstance(self.screen, ModalScreen):
             return False
         self.clear_notifications()
         return True

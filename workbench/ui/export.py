@@ -84,8 +84,13 @@ class ExportScreen(WorkbenchScreen, JobPart):
             with Vertical():
                 with ScrollableContainer(id="sheet"):
                     yield Static(id="words")
-                yield ConceptNotes(self.CONCEPTS, id="notes")
+                yield ConceptNotes(self.concepts(), id="notes")
         yield Static(id="progress")
+
+    def concepts(self) -> tuple[str, ...]:
+        """Return the names of the concepts; a threshold is of two labels alone."""
+        binary = len(self._view.history.labels) == 2
+        return self.CONCEPTS if binary else ("preprocessing", "calibration")
 
     def heading(self) -> Text:
         """Return the run's name and the folder."""

@@ -29,7 +29,7 @@ from workbench.experiment.sections import DataSpec
 from workbench.messages import tr
 from workbench.render.half_blocks import read_picture
 from workbench.render.marks import bar
-from workbench.text import format_bytes, format_shape, pad_cells, plural, safe_text
+from workbench.text import cell_width, format_bytes, format_shape, pad_cells, plural, safe_text
 from workbench.ui.base import BaseApp
 from workbench.ui.data.panes import FindingList, SplitField
 from workbench.ui.widgets.picture import Picture
@@ -136,16 +136,18 @@ def _range(values: np.ndarray) -> str:
     )
 
 
-def format_steps(image: ImageSteps, network: str) -> Text:
+def format_steps(image: ImageSteps, network: str, width: int = 42) -> Text:
     """Return the steps of an image, one a line.
 
     Args:
         image: the file and its steps.
         network: whose input size the images get, such as "a pretrained base".
+        width: cells of a line.
     """
-    text = Text("", style="dim")
-    text.append(safe_text(image.path.name, 18), style="not dim")
-    text.append(" " + tr("for {network}", network=network))
+    text, network = Text("", style="dim"), " " + tr("for {network}", network=network)
+    name = safe_text(image.path.name, max(width - cell_width(network), 18))
+    text.append(name, style="not dim")
+    text.append(network)
     for step in image.steps:
         text.append(f"\n{pad_cells(step.name, _NAME)} ", style="bold not dim")
         result = safe_text(step.result, 60)
@@ -322,10 +324,9 @@ class DataFound(Vertical):
     def _sampled(self, event: Sampled) -> None:
         event.stop()
         base = self._draft.spec().base
-        text = format_steps(
-            event.steps, tr("a pretrained base") if base else tr("dense and convnet")
-        )
-        self.query_one("#steps", Static).update(text)
+        network = tr("a pretrained base") if base else tr("dense and convnet")
+        above = self.query_one("#steps", Static)
+        above.update(format_steps(event.steps, network, above.size.width))
         for row, thumbs in zip_longest(self.query("#thumbs Horizontal"), event.thumbs):
             for picture, thumb in zip_longest(row.query(Picture), thumbs or ()):
                 picture.picture = thumb

@@ -65,6 +65,7 @@ class FindingList(Vertical):
         """Replace the findings."""
         self._findings = findings
         table = self.query_one(FindingTable)
+        row = table.cursor_row
         table.clear(columns=True)
         table.add_columns(tr("severity"), tr("message"))
         variables = self.app.theme_variables
@@ -75,6 +76,7 @@ class FindingList(Vertical):
                 Text(severity_title(finding.severity), style=color),
                 Text(cut_cells(safe_text(finding.message, 400), room)),
             )
+        table.move_cursor(row=row)
         table.display = bool(findings)
         count = plural(len(findings), "finding")
         title = (
@@ -83,6 +85,10 @@ class FindingList(Vertical):
             else tr("no findings")
         )
         self.query_one("#findings-title", Static).update(Text(title))
+
+    def on_resize(self) -> None:
+        """Cut the messages where the terminal ends now."""
+        self.show(self._findings)
 
     @on(DataTable.RowSelected, "#findings")
     def _row_selected(self, event: DataTable.RowSelected) -> None:
@@ -127,9 +133,10 @@ class FilesScreen(WorkbenchScreen):
             )
 
     def heading(self) -> Text:
-        """Return severity and code of the finding."""
+        """Return the severity of the finding, and how many files it names."""
+        files = sum(map(len, self._finding.groups)) or len(self._finding.files)
         severity = severity_title(self._finding.severity)
-        return Text(f"{severity}: {self._finding.code}", style="bold")
+        return Text.assemble((severity, "bold"), f"  {plural(files, 'file')}")
 
 
 class SplitField(Vertical):

@@ -26,6 +26,7 @@ from workbench.ui.dialogs import PickName
 from workbench.ui.explain.view import ExplanationView, ImageChoice
 from workbench.ui.keys import key_of
 from workbench.ui.widgets.data_choice import PathField
+from workbench.words import shown
 
 STEPS, SEED = 40, 1  # of gradient ascent, as in the command
 PREDICTED = tr("the predicted one")  # the class of Grad-CAM until one is chosen
@@ -324,7 +325,7 @@ def describe_layer(sight: LayerField, image: tuple[int, int]) -> str:
         image: (height, width) in pixels.
     """
     layer, field = sight.row, sight.field
-    text = f"{layer.name}  {layer.kind}, {format_shape(layer.output_shape)}"
+    text = f"{layer.name}  {shown(layer.kind)}, {format_shape(layer.output_shape)}"
     if field is None:
         if sight.why == WHOLE_IMAGE:
             return f"{text}\n{tr('a value sees the whole image')}"

@@ -30,7 +30,6 @@ from workbench.text import cell_width, pad_cells, safe_text, wrap_cells
 from workbench.ui.keys import key_of
 from workbench.words import shown
 
-LABEL = 9  # cells of the name before a value
 PLOT_SHARE = 0.4  # of the height
 MIN_PLOT, MAX_PLOT = 8, 20  # rows
 # What of a spec is shown, by the label that it has.
@@ -43,6 +42,7 @@ KEYS = {
 
 
 LABELS = {"data": tr("data"), "base": tr("base"), "training": tr("learning")}
+LABEL = 1 + max(8, *map(cell_width, LABELS.values()))  # cells of the name before a value
 NUMBERS = {
     "learning_rate": tr("learning rate"),
     "batch_size": tr("batch size"),

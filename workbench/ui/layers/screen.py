@@ -192,7 +192,9 @@ class LayersView(WorkbenchScreen):
         change = describe_shape_change(
             layer, input_shape_of(self.network, layer.name, image), stack
         )
-        return safe_text(f"{layer.name}  {layer.kind}" + (f", {change}" if change else ""), 200)
+        return safe_text(
+            f"{layer.name}  {shown(layer.kind)}" + (f", {change}" if change else ""), 200
+        )
 
 
 class LayersScreen(LayersView):

@@ -122,9 +122,11 @@ class ResultsScreen(RunViews):
         self.runs_changed(self.workbench.runs)
 
     def on_resize(self) -> None:
-        """Redraw; a wide terminal shows labels beside the matrix."""
+        """Redraw; a wide terminal shows labels beside the matrix, and larger errors."""
         self._draw_text()
         self._show_views()
+        if self._view and self._results:
+            self._draw_errors(self._view, self._results)
 
     def runs_changed(self, runs: Runs) -> None:
         """Read the results when the run changed."""
@@ -163,6 +165,9 @@ class ResultsScreen(RunViews):
         self._show_views()
         if self.focused is None:  # the arrow keys scroll at once
             self.query_one(f"#{self._shown}").focus()
+        self._draw_errors(view, results)
+
+    def _draw_errors(self, view: RunView, results: Results) -> None:
         workspace, utf8 = self.workbench.workspace, self.workbench.utf8
         self.query_one(WorstErrors).draw(workspace, view, results.worst, utf8)
 

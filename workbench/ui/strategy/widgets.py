@@ -20,6 +20,7 @@ from workbench.render.strategy import (
 from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS
 
+BROAD_COLUMNS = 150  # of a terminal with room for whole values beside a description
 KEY, YOURS = 28, 5  # cells of a key, and of the word "yours"
 VALUE, LONG_VALUE = 16, 35  # cells: beside a description, and without
 # The padding of the cells and of the screen, and the scroll bar.
@@ -65,7 +66,9 @@ class OptionTable(DataTable[Text]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", tr("Change"), id="strategy.change")
+        Binding("enter", "select_cursor", tr("Change"), id="strategy.change"),
+        Binding("home", "scroll_top", show=False, id="strategy.first"),
+        Binding("end", "scroll_bottom", show=False, id="strategy.last"),
     ]
 
     def __init__(self, utf8: bool) -> None:
@@ -89,7 +92,7 @@ class OptionTable(DataTable[Text]):
 
     def _fit_columns(self) -> None:
         """Empty the table; replace the columns if the terminal's width requires others."""
-        value = VALUE if self._is_wide else LONG_VALUE
+        value = VALUE if WIDE_COLUMNS <= self.app.size.width < BROAD_COLUMNS else LONG_VALUE
         if value == self._value_width:
             self.clear()
             return
