@@ -52,7 +52,7 @@ def test_the_picture_of_a_network_fits_in_korean(draft: Draft, size: tuple[int, 
     assert [cell_len(line) for line in shown.lines] == [size[0]] * size[1]
     text = "\n".join(shown.lines)
     assert "…" not in text
-    assert "이미지 하나에 하나당 약 25,515번 쓰임" in text
+    assert "파라미터마다 이미지당 약 25,515번 쓰임" in text
     # Numbers stand below the end of their title, bars behind them.
     title, block5 = (next(x for x in shown.lines if w in x) for w in ("파라미터", "] ▸ block5"))
     assert cell_len(title.partition("파라미터")[0]) + 8 == cell_len(block5.partition(" █")[0])

@@ -153,7 +153,10 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
     if history.labels:
         facts.append((tr("classes"), safe_text(", ".join(history.labels), 56)))
     if history.images:
-        counts = [f"{count:,} {shown(split)}" for split, count in history.images.items()]
+        counts = [
+            tr("{count:,} {split}", count=count, split=shown(split))
+            for split, count in history.images.items()
+        ]
         facts.append((tr("images"), ", ".join(counts)))
     if deadline := format_deadline(view):
         facts.append((tr("ends"), deadline))
