@@ -144,8 +144,12 @@ def test_missing_keys() -> None:
 def test_one_image_of_a_class_is_a_count_and_1_0_is_all_of_them() -> None:
     counts = parse("data.split.train=5", "data.split.validation=1", "data.split.test=1")
     assert counts.data.split.counts
-    everything = ("data.split.train=1.0", "data.split.validation=0", "data.split.test=0")
-    assert not parse(*everything, "training.keep=last").data.split.counts
+    for one in ("1", "1.0"):  # beside zeros it is no image of each class
+        everything = (f"data.split.train={one}", "data.split.validation=0", "data.split.test=0")
+        assert not parse(*everything, "training.keep=last").data.split.counts
+    assert parse(
+        "data.split.train=1", "data.split.validation=1", "data.split.test=0"
+    ).data.split.counts
 
 
 def test_every_key_is_listed() -> None:

@@ -13,6 +13,7 @@ from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.base import in_background, notify_error
 from workbench.ui.concepts import ConceptsScreen
+from workbench.ui.dialogs import Prompt
 from workbench.ui.home.screen import HomeScreen
 from workbench.ui.machine.screen import MachineScreen
 
@@ -121,6 +122,20 @@ async def test_one_that_was_used_or_died_is_replaced(
         warm_workers[0].is_waiting = False
         guide.open_draft(app, Draft(app.workspace))
         await until(pilot, lambda: len(warm_workers) == 2, "another one")
+
+
+async def test_escape_closes_a_dialog_before_it_removes_notifications(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        app._disable_notifications = False  # as they are outside tests
+        home = app.screen
+        app.notify("something")
+        app.push_screen(Prompt("a question"))
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the dialog")
+        await pilot.press("escape")
+        assert app.screen is home
+        assert len(notices(app)) == 1
+        await pilot.press("escape")
+        assert notices(app) == []
 
 
 async def test_escape_removes_the_notifications_and_another_screen_all_but_errors(

@@ -261,6 +261,10 @@ async def test_a_run_is_tagged_noted_and_found_by_both(tmp_path: Path) -> None:
         await until(pilot, lambda: app.runs[0].tags == ("night",), "the tag")
         await until(pilot, lambda: "tagged night" in text(app, "#detail"), "it is shown")
         assert "two has the tags: night" in [one.message for one in app._notifications]
+        await pilot.press("number_sign")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
+        await pilot.press(*"good", "enter")  # is added
+        await until(pilot, lambda: app.runs[0].tags == ("night", "good"), "both tags")
         await pilot.press("down", "N")
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
         await pilot.press(*"rose", "enter")

@@ -10,6 +10,8 @@ import pytest
 from event_lines import LogWriter, event
 from finished_run import is_shown, make_run, open_results, results_json, shown
 from PIL import Image
+from rich.cells import cell_len
+from rich.text import Text
 from textual.containers import ItemGrid
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
@@ -20,11 +22,18 @@ from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS
 from workbench.runs.history import History, fold
 from workbench.runs.next_step import suggest_next
-from workbench.runs.results import Results, caveats, describe_reference, parse_results, read_results
+from workbench.runs.results import (
+    Results,
+    WorstError,
+    caveats,
+    describe_reference,
+    parse_results,
+    read_results,
+)
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.keys import KeyLine
 from workbench.ui.layers.screen import LayersScreen
-from workbench.ui.results.errors import WorstErrors
+from workbench.ui.results.errors import WorstErrors, format_error
 from workbench.ui.results.predictions import describe_predictions
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.results.views import shade
@@ -132,6 +141,14 @@ async def test_every_error_is_reached_by_keys(tmp_path: Path) -> None:
         await until(pilot, lambda: errors.region.contains_region(seen.region), "the last one")
         await pilot.press("down")
         assert selected() == 13
+
+
+def test_labels_above_an_error_fit_its_width() -> None:
+    for label in ("dandelion", "합성곱신경망이라는이름", "x" * 40):
+        error = WorstError("a.png", label, label, 0.47)
+        lines = format_error(error, Text("▀" * 17), 17).plain.split("\n")
+        assert max(map(cell_len, lines)) <= 17
+        assert lines[2].endswith(" 0.47")
 
 
 async def test_no_error_is_offered_where_there_is_none(tmp_path: Path) -> None:

@@ -49,7 +49,11 @@ async def test_another_language_asks_to_start_again(tmp_path: Path) -> None:
         for typed, at in (("e", 1), ("k", 2), ("s", 0), ("ko", 2)):
             await pilot.press(*typed)
             assert names.highlighted == at
+        names.highlighted = 0
+        await pilot.press("enter")  # the one there is
         await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, PickName), "no question")
+        await pilot.press("k", "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
         assert read_settings()[0].language == "ko"
         await pilot.press("n")

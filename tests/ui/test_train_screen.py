@@ -439,10 +439,10 @@ async def test_time_left_is_that_of_the_epochs_left(workspace: Workspace, run: F
 @pytest.mark.parametrize(
     ("epochs", "end"),
     [
-        (1, "10 of 60 epochs"),
-        (5, "10 of 60 epochs"),
-        (6, "12 of 60 epochs"),
-        (29, "58 of 60 epochs"),
+        (1, "10"),
+        (5, "10"),
+        (6, "12"),
+        (29, "58"),
         (30, "60"),
         (31, "60"),
     ],
@@ -470,12 +470,12 @@ async def test_a_resumed_run_has_its_new_plan(workspace: Workspace) -> None:
 
     async with watch(workspace) as (pilot, screen):
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
-        assert shown(screen, "loss").endswith(" 16 of 40 epochs")
+        assert shown(screen, "loss").endswith(" 16")
         run.die()
         run.folder.spec_path.write_text(FINE_TUNING.format(head=10, epochs=3000))
         run.live()
         run.emit("resumed", stage=0, epoch=8, step=0)
-        await until(pilot, lambda: shown(screen, "loss").endswith(" 14 of 3010 epochs"))
+        await until(pilot, lambda: shown(screen, "loss").endswith(" 14"))
     run.die()
 
 
@@ -486,7 +486,7 @@ async def test_the_start_of_a_solved_head_is_no_epoch_of_the_plan(workspace: Wor
     run.emit("epoch_finished", stage=0, epoch=0, best=True, **curve(0, 1))
     run.epochs(0, 8)
     async with watch(workspace, "one") as (pilot, screen):
-        await until(pilot, lambda: shown(screen, "loss").endswith(" 17 of 20 epochs"), "the axis")
+        await until(pilot, lambda: shown(screen, "loss").endswith(" 17"), "the axis")
         assert "epoch 9/20" in shown(screen, "heading")
     run.die()
 

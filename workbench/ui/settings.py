@@ -262,7 +262,7 @@ class SettingsScreen(WorkbenchScreen):
                          default=default)  # fmt: skip
             lines = [allowed]
             if one.key == "language" and self._waits_for_restart():
-                lines.append(tr("Used when the app starts again."))
+                lines.append(tr("Used when the app starts again; choose it once more to do that."))
         self.query_one("#about", Static).update(Text("\n".join(lines)))
 
     # Changes
@@ -287,7 +287,7 @@ class SettingsScreen(WorkbenchScreen):
             by_line = {show_value(one, choice): choice for choice in one.choices}
 
             def picked(line: str | None) -> None:
-                if line is not None and by_line[line] != value:
+                if line is not None and (by_line[line] != value or self._waits_for_restart()):
                     self._change(one, by_line[line])
 
             dialog = PickName(one.about, [*by_line], show_value(one, value), marked=True)
