@@ -1,5 +1,7 @@
 """Advice on specs that helps when it is applied, and the cost of a draft."""
 
+import re
+
 import pytest
 from preset_specs import SPEED, preset_spec, trained_head_spec
 
@@ -157,8 +159,13 @@ def test_a_forecast_shows_the_savings_of_the_prefix() -> None:
     prefix = describe_prefix_cost(spec_of(), found, 1)
     assert prefix.startswith("block1-block4 run once: about ")
     assert prefix.endswith(" MB on disk, then never again")
-    assert "without the prefix" in describe_cost(found, 1)
+    assert re.match(r"about .+ an epoch \(.+ if not cached\), .+ in all; ", describe_cost(found, 1))
     assert describe_prefix_cost(spec_of(), found, 0).startswith("the whole base runs once")
+
+
+def test_a_head_that_is_solved_has_no_epochs() -> None:
+    found = make_forecast(spec_of(preset="linear-probe"), FACTS, SPEED)
+    assert re.match(r"about .+ to solve it, .+ in all; memory ", describe_cost(found, 0))
 
 
 def test_without_a_benchmark_there_are_no_seconds() -> None:

@@ -271,6 +271,7 @@ async def test_the_split_is_checked_as_it_is_typed(workspace, pets):
         field = screen.query_one("#split", Input)
         for typed, shown in (
             ("0.5 0.3 0.2", "train 10   validation 6   test 4"),
+            ("1 0 0", "train 20   validation 0   test 0   no image is left to test on"),
             ("6 2 2", "train 12   validation 4   test 4"),
             ("0.9 0.9 0.9", "! fractions add up to at most 1"),
             (

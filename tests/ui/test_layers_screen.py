@@ -284,7 +284,7 @@ async def test_a_draft_shows_the_cost_of_a_choice(tmp_path: Path) -> None:
         assert "7,079,937 of 14,715,201 trainable, 7,635,264 frozen 48 %" in text
         assert "block1-block4 run once: about" in text
         assert "on disk, then never again" in text
-        assert "without the prefix" in text
+        assert "if not cached" in text
         assert "ok: the head is solved first" in text
         await pilot.press("down", "down", "down", "space")  # block4, too
         assert trainable(app) == ("block4", "block5")

@@ -99,11 +99,14 @@ def describe_cost(forecast: Forecast, index: int) -> str:
             "{memory}; time is shown once the machine check has measured this machine",
             memory=memory,
         )
-    epoch = tr("{epoch} an epoch", epoch=format_seconds(forecast.seconds[index].epoch))
-    if cost.stage.cached:
+    seconds = format_seconds(forecast.seconds[index].epoch)
+    epoch = tr("{epoch} an epoch", epoch=seconds)
+    if cost.stage.is_solved:
+        epoch = tr("{seconds} to solve it", seconds=seconds)
+    elif cost.stage.cached:
         streamed = replace(cost, stage=replace(cost.stage, cached=False))
-        seconds = stage_seconds(streamed, forecast.images, forecast.speed).epoch
-        epoch += " " + tr("({seconds} without the prefix)", seconds=format_seconds(seconds))
+        uncached = stage_seconds(streamed, forecast.images, forecast.speed).epoch
+        epoch += " " + tr("({seconds} if not cached)", seconds=format_seconds(uncached))
     total = format_seconds(sum(one.total for one in forecast.seconds))
     return tr("about {epoch}, {total} in all; {memory}", epoch=epoch, total=total, memory=memory)
 

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from workbench.bases.architectures import BASES, BaseInfo
 from workbench.bases.published import file_bytes
+from workbench.bases.weights import present_weights
 from workbench.experiment.base_choice import explain_base, suggest_larger_base
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult
@@ -77,8 +78,14 @@ def base_choices() -> list[str]:
         HEADERS.index(name) for name in (tr("base"), tr("parameters"), tr("operations"), tr("file"))
     ]
     return [
-        "  ".join([pad_cells(row[at], widths[at], "r" if at else "l") for at in kept] + [row[-1]])
-        for row in rows
+        "  ".join(
+            [
+                *(pad_cells(row[at], widths[at], "r" if at else "l") for at in kept),
+                pad_cells(row[-1], widths[-1], "r"),
+                tr("here") if present_weights(base.name, (base.image_size,) * 2) else "",
+            ]
+        ).rstrip()
+        for row, base in zip(rows, BASES.values(), strict=True)
     ]
 
 
@@ -86,7 +93,7 @@ def about_bases() -> str:
     """Return what the columns of `base_choices` are."""
     return tr(
         "Its parameters, operations of an image at its own size, file, published accuracy on "
-        "ImageNet. Sources: workbench bases"
+        "ImageNet; here: its weights need no download. Sources: workbench bases"
     )
 
 

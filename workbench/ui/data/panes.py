@@ -27,7 +27,7 @@ MAX_LINES = 2000  # the command lists them all
 COLORS = {"error": "$error", "warning": "$warning", "note": "$secondary"}
 _SEVERITY_CELLS = 16  # of a row, margins included
 SPLIT_KEYS = tuple(f"data.split.{part}" for part in SPLITS)
-_HINT = tr("tab leads to it, then type other shares")
+_HINT = tr("tab leads to it, then type other shares, or images of a class")
 
 
 class FindingTable(DataTable[Text]):
@@ -251,4 +251,6 @@ def format_images(facts: DataFacts, split: SplitSpec) -> Text:
         text.append("   " if number else "")
         text.append(f"{shown(part)} ", style="dim")
         text.append(f"{images[part]:,}")
+    if not images["test"]:
+        text.append("   " + tr("no image is left to test on"), style="bold")
     return text
