@@ -10,7 +10,7 @@ class OptimizerInfo(NamedTuple):
         keras_class: its name in `keras.optimizers`.
         slots: numbers that it keeps for each trained weight, without momentum and average.
         options: keys of `training` that only some optimizers have.
-        own_decay: whether Keras gives it a weight decay that is not 0 unless it is told.
+        own_decay: whether Keras gives it a weight decay where none is named.
     """
 
     keras_class: str

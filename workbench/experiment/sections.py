@@ -4,7 +4,8 @@ Every model is frozen and rejects unknown keys; `experiment/spec_keys.py` format
 """
 
 import math
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -22,6 +23,9 @@ Count = Annotated[int, Field(ge=0, le=10_000_000)]
 Gpu = Literal["auto", "none"] | Annotated[int, Field(ge=0, le=1023)]
 # Counts first: a strict int rejects 0.5, while 1 would be valid as a fraction.
 Share = Annotated[Count | Fraction, Field(union_mode="left_to_right")]
+
+
+_PARTS = ("train", "validation", "test")
 
 
 class Section(BaseModel):
@@ -45,17 +49,23 @@ class SplitSpec(Section):
 
     @property
     def counts(self) -> bool:
-        """True if the parts are images per class, False if they are fractions.
-
-        A 1 beside zeros is all of the images, not one of each class.
-        """
-        some = any(isinstance(part, int) and part > 0 for part in self.parts)
-        return some and sum(self.parts) > 1
+        """True if the parts are images per class, False if they are fractions."""
+        return any(isinstance(part, int) and part > 0 for part in self.parts)
 
     @property
     def parts(self) -> tuple[float | int, float | int, float | int]:
         """Train, validation, test."""
         return self.train, self.validation, self.test
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_is_all(cls, values: Any) -> Any:
+        """Take a 1 beside zeros as all of the images, not as one of each class."""
+        found = isinstance(values, Mapping)
+        parts: list[Any] = [values.get(part) for part in _PARTS] if found else []
+        if parts and all(type(part) is int for part in parts) and sorted(parts) == [0, 0, 1]:
+            return {**values, **{part: float(values[part]) for part in _PARTS}}
+        return values
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
