@@ -445,6 +445,19 @@ async def test_options_have_the_room_while_one_is_chosen(draft):
         assert strategies.size.height == 10
 
 
+async def test_options_follow_the_width_of_the_terminal(draft):
+    async with on_screen(draft) as (pilot, screen):
+        table = screen.query_one(OptionTable)
+        # From a narrow one to a broad one the values have the same room, and a description beside.
+        for width, columns, value in (
+            (80, 3, 35), (200, 4, 35), (150, 4, 35), (149, 4, 16), (110, 4, 16), (109, 3, 35),
+        ):  # fmt: skip
+            await pilot.resize_terminal(width, 24)
+            await until(pilot, lambda columns=columns: len(table.columns) == columns)
+            await until(pilot, lambda v=value: list(table.columns.values())[1].width == v)
+            assert len(table.get_row_at(0)) == columns
+
+
 async def test_a_cut_description_has_an_ellipsis(draft):
     draft.set_preset("fine-tuning")
 

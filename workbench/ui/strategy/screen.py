@@ -49,7 +49,7 @@ PRESET_CONCEPTS = {
     "feature-extraction-augmented": "feature-extraction",
     "fine-tuning": "upper-layers",
 }
-HIGH_ROWS = 46  # of a terminal with room for strategies and all options at once
+ROOMY_ROWS = 46  # of a terminal with room for strategies and all options at once
 BOOK = tuple(name for name in PRESETS if name.startswith("book-"))
 
 
@@ -217,7 +217,7 @@ class StrategyScreen(StepScreen):
     @on(Resize)
     def _give_room(self) -> None:
         """Give the options, while one is chosen, the room of all but the strategy's name."""
-        is_low = self.app.size.height < HIGH_ROWS
+        is_low = self.app.size.height < ROOMY_ROWS
         table = self.query_one(OptionTable)
         elsewhere = not self.app.app_focus and self.has_class("-options")  # in another window
         is_open = is_low and (table.has_focus or elsewhere)

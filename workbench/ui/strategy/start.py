@@ -1,6 +1,5 @@
 """Starting a run: the question how, and the start here, in the queue, or as a job of SLURM."""
 
-import shutil
 from collections.abc import Collection
 from typing import ClassVar
 
@@ -20,7 +19,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.runs.folder import RunFolder
 from workbench.runs.queue import devices_in_use
-from workbench.runs.slurm import has_slurm
+from workbench.runs.slurm import has_sbatch, has_slurm
 from workbench.settings import SlurmProfile
 from workbench.text import safe_text
 from workbench.ui.base import WorkbenchScreen, in_background
@@ -43,7 +42,7 @@ class RunStarter:
         self._screen = screen
         self._draft = draft
         self._starting = False
-        self.has_slurm = shutil.which("sbatch") is not None
+        self.has_slurm = has_sbatch()
 
     def ask_slurm(self) -> None:
         """Ask SLURM in the background whether it knows a cluster, which may take it seconds."""

@@ -77,6 +77,7 @@ class OptionTable(DataTable[Text]):
         self.keys: list[str] = []
         self._values: dict[str, Any] = {}
         self._value_width = 0
+        self._described = False  # whether descriptions have a column
 
     @property
     def description(self) -> str:
@@ -93,10 +94,10 @@ class OptionTable(DataTable[Text]):
     def _fit_columns(self) -> None:
         """Empty the table; replace the columns if the terminal's width requires others."""
         value = VALUE if WIDE_COLUMNS <= self.app.size.width < BROAD_COLUMNS else LONG_VALUE
-        if value == self._value_width:
+        if (value, self._is_wide) == (self._value_width, self._described):
             self.clear()
             return
-        self._value_width = value
+        self._value_width, self._described = value, self._is_wide
         self.clear(columns=True)
         for title, width in ((tr("option"), KEY), (tr("value"), value), ("", YOURS)):
             self.add_column(title, key=title, width=width)
