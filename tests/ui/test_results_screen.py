@@ -33,7 +33,7 @@ from workbench.runs.results import (
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.keys import KeyLine
 from workbench.ui.layers.screen import LayersScreen
-from workbench.ui.results.errors import WorstErrors, format_error
+from workbench.ui.results.errors import LARGE_PICTURE, WorstErrors, format_error
 from workbench.ui.results.predictions import describe_predictions
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.results.views import shade
@@ -114,6 +114,15 @@ async def test_a_row_of_errors_is_seen_whole_in_24_rows(tmp_path: Path) -> None:
         for number, error in enumerate(grid.children):
             seen = view.region.contains_region(error.region)
             assert seen == (number < 4)
+        first, screen = grid.children[0], app.screen
+        assert isinstance(screen, ResultsScreen)
+        again = (app.workspace, screen._view, screen._results.worst, app.utf8)
+        await screen.query_one(WorstErrors).draw(*again).wait()
+        await pilot.pause()
+        assert grid.children[0] is first  # they are shown already
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: grid.min_column_width == LARGE_PICTURE[0], "larger ones")
+        assert grid.children[0] is not first
 
 
 async def test_every_error_is_reached_by_keys(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from workbench.datasets.groups import GroupSummary, summarize_groups
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.sources.source import Source, kind_title
 from workbench.errors import UserError
-from workbench.experiment.facts import SPLITS
+from workbench.experiment.sections import SPLITS
 from workbench.files import cannot_read, write_atomic
 from workbench.messages import tr
 from workbench.text import plural, safe_text

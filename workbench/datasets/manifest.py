@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from workbench.datasets.sixteen_bit import FULL, Levels
-from workbench.experiment.facts import SPLITS
+from workbench.experiment.sections import SPLITS
 from workbench.files import cannot_read, damaged_at, open_table, write_atomic
 
 _PIXEL_HASH = re.compile("[0-9a-f]{32}")

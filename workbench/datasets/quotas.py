@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from itertools import islice
 
 from workbench.datasets.manifest import ScanRecord
-from workbench.experiment.facts import SPLITS
+from workbench.experiment.sections import SPLITS
 
 Group = list[ScanRecord]  # records that have to stay together
 # Training, validation and test as fractions or images per class. Training may be None: all that

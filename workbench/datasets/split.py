@@ -10,8 +10,8 @@ from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import format_examples, natural_sorted
 from workbench.datasets.quotas import Fractions, Group, Quotas, fill
 from workbench.errors import UserError
-from workbench.experiment.facts import SPLITS, allocate
-from workbench.experiment.sections import SplitSpec
+from workbench.experiment.facts import allocate
+from workbench.experiment.sections import SPLITS, SplitSpec
 from workbench.messages import tr
 from workbench.text import plural, safe_text
 

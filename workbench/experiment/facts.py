@@ -7,12 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workbench.experiment.sections import SplitSpec
+from workbench.experiment.sections import SPLITS, SplitSpec
 from workbench.messages import tr
 from workbench.text import plural
 from workbench.words import shown
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

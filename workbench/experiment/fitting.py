@@ -12,11 +12,10 @@ from typing import Any
 from workbench.bases.architectures import BASES, BaseInfo
 from workbench.experiment.augmentation import IMAGE_CHANGES
 from workbench.experiment.base_choice import default_base
-from workbench.experiment.facts import SPLITS
 from workbench.experiment.linear_probe import LAYERS, STEPS_ONLY, STREAMED
 from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
 from workbench.experiment.presets import filters_for, pooling_for
-from workbench.experiment.sections import SplitSpec
+from workbench.experiment.sections import SPLITS, SplitSpec
 from workbench.experiment.stack import AVERAGE, Convolutions, StackError, convolution_stack
 from workbench.experiment.training_section import FINE_TUNING_KEYS
 

@@ -25,7 +25,7 @@ Gpu = Literal["auto", "none"] | Annotated[int, Field(ge=0, le=1023)]
 Share = Annotated[Count | Fraction, Field(union_mode="left_to_right")]
 
 
-_PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
 class Section(BaseModel):
@@ -62,9 +62,9 @@ class SplitSpec(Section):
     def _one_is_all(cls, values: Any) -> Any:
         """Take a 1 beside zeros as all of the images, not as one of each class."""
         found = isinstance(values, Mapping)
-        parts: list[Any] = [values.get(part) for part in _PARTS] if found else []
+        parts: list[Any] = [values.get(part) for part in SPLITS] if found else []
         if parts and all(type(part) is int for part in parts) and sorted(parts) == [0, 0, 1]:
-            return {**values, **{part: float(values[part]) for part in _PARTS}}
+            return {**values, **{part: float(values[part]) for part in SPLITS}}
         return values
 
     @model_validator(mode="after")

@@ -14,7 +14,8 @@ from workbench.bases.published import weights_file
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import FULL, Levels
-from workbench.experiment.facts import SPLITS, count_images, list_splits
+from workbench.experiment.facts import count_images, list_splits
+from workbench.experiment.sections import SPLITS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stage_titles import stage_title
 from workbench.experiment.training_section import TrainingSpec

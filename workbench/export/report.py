@@ -14,8 +14,9 @@ from markupsafe import Markup
 from workbench import __version__
 from workbench.datasets.image_files import ImageError
 from workbench.downloads.disk import disk_errors
-from workbench.experiment.facts import SPLITS, list_splits
+from workbench.experiment.facts import list_splits
 from workbench.experiment.metrics import VALIDATION, describe_monitor
+from workbench.experiment.sections import SPLITS
 from workbench.export.curves import curve_figure
 from workbench.export.report_stages import describe_stages
 from workbench.export.run_data import RunData, RunImages, class_table, day, moment, read_run_data

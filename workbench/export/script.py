@@ -19,10 +19,10 @@ from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import Levels
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
-from workbench.experiment.facts import SPLITS
 from workbench.experiment.metrics import METRICS, higher_is_better, monitored_score
 from workbench.experiment.optimizers import OPTIMIZERS
 from workbench.experiment.plan import plan_stages, rate_factors, steps_per_epoch
+from workbench.experiment.sections import SPLITS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.run_data import RunData, checked_spec
 from workbench.export.target import check_free

@@ -78,9 +78,14 @@ class SlurmJob:
     log: str = LOG
 
 
+def has_sbatch() -> bool:
+    """Return whether SLURM's programs are here; at once, whether or not they know a cluster."""
+    return shutil.which("sbatch") is not None
+
+
 def has_slurm() -> bool:
-    """Return whether jobs can be submitted from this machine."""
-    return shutil.which("sbatch") is not None and has_cluster(os.environ)
+    """Return whether jobs can be submitted from this machine; SLURM may take seconds to answer."""
+    return has_sbatch() and has_cluster(os.environ)
 
 
 def has_cluster(environment: Mapping[str, str], root: Path = Path("/")) -> bool:

@@ -31,6 +31,7 @@ from workbench.runs.events import (
     ChosenGpu,
     CrossValidated,
     EpochFinished,
+    Event,
     LayersChecked,
     Notice,
     StageFinished,
@@ -243,14 +244,9 @@ def _history(plain: dict[str, Any], log: Path) -> History:
 
 def _confusions_in(log: Path) -> dict[tuple[int, int], ValidationConfusion | None]:
     """Return the newest confusion in a log by stage and epoch; {} if the log is gone."""
-    try:
-        with log.open("rb") as file:
-            events = [parse_event(line) for line in file if b'"val_confusion"' in line]
-    except OSError:
-        return {}
     return {
         (event.stage, event.epoch): event.val_confusion
-        for event in events
+        for event in _events_with("val_confusion", log)
         if isinstance(event, EpochFinished)
     }
 
@@ -264,11 +260,15 @@ def _confusion_of(
 
 def _layers_in(log: Path, kind: type[E], stage: int) -> tuple[Any, ...]:
     """Return the layers in the newest event of a kind for a stage; () if the log is gone."""
+    found = newest_by_stage(_events_with("layers", log), kind)
+    return found[stage].layers if stage in found else ()
+
+
+def _events_with(field: str, log: Path) -> list[Event]:
+    """Return the events in a log that have a field; [] if the log is gone."""
+    name = f'"{field}"'.encode()
     try:
         with log.open("rb") as file:
-            found = newest_by_stage(
-                filter(None, (parse_event(line) for line in file if b'"layers"' in line)), kind
-            )
+            return list(filter(None, (parse_event(line) for line in file if name in line)))
     except OSError:
-        return ()
-    return found[stage].layers if stage in found else ()
+        return []

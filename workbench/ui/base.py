@@ -33,6 +33,7 @@ T = TypeVar("T")
 ERROR_SECONDS = 10.0  # that an error stays on the screen
 MIN_COLUMNS, MIN_ROWS = 80, 24
 WIDE_COLUMNS = 110  # from here on there is room for a pane beside the main one
+HIGH_ROWS = 32  # from here on there is room for more below it
 Route = Literal[
     "analyze",
     "augmentation",

@@ -23,13 +23,12 @@ from workbench.runs.results import read_results
 from workbench.runs.watch import RunView
 from workbench.runs.work_titles import work_title
 from workbench.text import format_seconds, safe_text
-from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background, notify_error
+from workbench.ui.base import HIGH_ROWS, WIDE_COLUMNS, WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Prompt
 from workbench.ui.keys import key_of
 from workbench.ui.widgets.concept_notes import ConceptNotes
 from workbench.ui.widgets.job_part import JobPart
 
-HIGH_ROWS = 32  # of a terminal with room for the details of a model
 BESIDE = 31  # cells of the list, of all paddings and of a scroll bar
 LONG = 3.0  # seconds after which the time of an export is shown
 
@@ -90,7 +89,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
     def concepts(self) -> tuple[str, ...]:
         """Return the names of the concepts; a threshold is of two labels alone."""
         binary = len(self._view.history.labels) == 2
-        return self.CONCEPTS if binary else ("preprocessing", "calibration")
+        return tuple(one for one in self.CONCEPTS if binary or one != "threshold")
 
     def heading(self) -> Text:
         """Return the run's name and the folder."""

@@ -1,6 +1,7 @@
 """Keys: the line at the bottom of a screen, and those typed faster than a dialog opens."""
 
 from functools import partial
+from itertools import chain
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -23,9 +24,8 @@ def key_of(screen: Screen[Any], name: str) -> str:
         name: id of the binding.
     """
     app = screen.app
-    for owner in (
-        kind for one in (screen, *reversed(app.screen_stack)) for kind in type(one).__mro__
-    ):
+    screens = (screen, *reversed(app.screen_stack))
+    for owner in chain.from_iterable(type(one).__mro__ for one in screens):
         for one in owner.__dict__.get("BINDINGS", ()):
             if isinstance(one, Binding) and one.id == name:
                 key = app._keymap.get(name, one.key).split(",")[0]

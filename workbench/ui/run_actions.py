@@ -1,6 +1,5 @@
 """Actions on a run: compare, stop, resume, restore; each asks what has to be decided."""
 
-import shutil
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +14,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.fields import whole
 from workbench.runs.folder import RunFolder
-from workbench.runs.slurm import SlurmJob, read_job
+from workbench.runs.slurm import SlurmJob, has_sbatch, read_job
 from workbench.runs.state import half_batch, lower_learning_rate
 from workbench.runs.stop import stop_runs
 from workbench.runs.trash import NameTaken, TrashedRun, restore
@@ -100,8 +99,8 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
 
     def resume(settings: tuple[str, ...] = (), half: bool = False) -> None:
         def find_job() -> SlurmJob | None:
-            job = read_job(view.folder)
-            return job if job and shutil.which("sbatch") else None
+            job = read_job(view.folder)  # it knew a cluster, which may be slow or down now
+            return job if job and has_sbatch() else None
 
         def here() -> object:
             run_control.resume_run(view.folder, settings, half)

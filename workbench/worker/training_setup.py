@@ -20,8 +20,8 @@ from workbench.datasets.prepare import PreparedData, prepare, prepare_from_manif
 from workbench.errors import DiskFull, UserError
 from workbench.experiment.cost import saved_bytes, stage_costs
 from workbench.experiment.estimate import ThroughputModel, stage_seconds
-from workbench.experiment.facts import SPLITS
 from workbench.experiment.metrics import TOP
+from workbench.experiment.sections import SPLITS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore

@@ -23,11 +23,9 @@ from workbench.render.calibration import (
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.analyze.learning_curve import CurveView
-from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.base import HIGH_ROWS, WorkbenchScreen, in_background
 from workbench.ui.keys import key_of
 from workbench.ui.widgets.lines import LinePlot
-
-TALL = 32  # rows from which the histogram and the curves fit above one another
 
 
 class AnalyzeScreen(WorkbenchScreen):
@@ -166,7 +164,7 @@ class AnalyzeScreen(WorkbenchScreen):
 
     @property
     def _is_tall(self) -> bool:
-        return self.app.size.height >= TALL
+        return self.app.size.height >= HIGH_ROWS
 
     def _draw(self) -> None:
         report = self._report

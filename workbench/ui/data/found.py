@@ -24,8 +24,8 @@ from workbench.datasets.image_files import ImageError, open_image
 from workbench.datasets.inspect_job import Inspection
 from workbench.datasets.sixteen_bit import SixteenBitImage
 from workbench.datasets.sources.source import kind_title
-from workbench.experiment.facts import SPLITS, DataFacts
-from workbench.experiment.sections import DataSpec
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.sections import SPLITS, DataSpec
 from workbench.messages import tr
 from workbench.render.half_blocks import read_picture
 from workbench.render.marks import bar
@@ -136,7 +136,7 @@ def _range(values: np.ndarray) -> str:
     )
 
 
-def format_steps(image: ImageSteps, network: str, width: int = 42) -> Text:
+def format_steps(image: ImageSteps, network: str, width: int) -> Text:
     """Return the steps of an image, one a line.
 
     Args:

@@ -16,8 +16,8 @@ from textual.widgets import DataTable, Input, OptionList, Static
 from workbench.app.draft import Draft, plain_message
 from workbench.datasets.findings import AuditFinding, severity_title
 from workbench.errors import UserError
-from workbench.experiment.facts import SPLITS, DataFacts, expected_images
-from workbench.experiment.sections import SplitSpec
+from workbench.experiment.facts import DataFacts, expected_images
+from workbench.experiment.sections import SPLITS, SplitSpec
 from workbench.messages import tr
 from workbench.text import cut_cells, plural, safe_text
 from workbench.ui.base import WorkbenchScreen
@@ -65,7 +65,6 @@ class FindingList(Vertical):
         """Replace the findings."""
         self._findings = findings
         table = self.query_one(FindingTable)
-        row = table.cursor_row
         table.clear(columns=True)
         table.add_columns(tr("severity"), tr("message"))
         variables = self.app.theme_variables
@@ -76,7 +75,6 @@ class FindingList(Vertical):
                 Text(severity_title(finding.severity), style=color),
                 Text(cut_cells(safe_text(finding.message, 400), room)),
             )
-        table.move_cursor(row=row)
         table.display = bool(findings)
         count = plural(len(findings), "finding")
         title = (
@@ -85,10 +83,6 @@ class FindingList(Vertical):
             else tr("no findings")
         )
         self.query_one("#findings-title", Static).update(Text(title))
-
-    def on_resize(self) -> None:
-        """Cut the messages where the terminal ends now."""
-        self.show(self._findings)
 
     @on(DataTable.RowSelected, "#findings")
     def _row_selected(self, event: DataTable.RowSelected) -> None:

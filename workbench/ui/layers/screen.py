@@ -38,13 +38,12 @@ from workbench.runs.freeze_check import Layer, group_by_block, layers_of_spec, l
 from workbench.runs.history import History, StageRow
 from workbench.runs.watch import Runs, RunView
 from workbench.text import cut_cells, format_count, safe_text, small_percent
-from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen
+from workbench.ui.base import HIGH_ROWS, WIDE_COLUMNS, WorkbenchScreen
 from workbench.ui.layers.table import LayerTable
 from workbench.ui.layers.within import LayersWithin
 from workbench.words import shown
 
 MAX_BAR = 24  # cells
-HIGH_ROWS = 32  # rows of a terminal in which more is explained
 # Without a base, nothing is frozen.
 CONCEPTS_WITHOUT_BASE = {
     "convnet": ("max-pooling", "border-effect", "stride", "parameters", "flatten"),

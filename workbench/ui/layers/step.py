@@ -29,8 +29,9 @@ from workbench.render.layers import describe_network, describe_stage, labelled_l
 from workbench.runs.freeze_check import Layer, layers_of_spec
 from workbench.runs.history import History
 from workbench.text import plural, safe_text
+from workbench.ui.base import HIGH_ROWS
 from workbench.ui.guide import StepScreen
-from workbench.ui.layers.screen import HIGH_ROWS, LayersView
+from workbench.ui.layers.screen import LayersView
 from workbench.ui.layers.table import LayerTable
 
 WITHOUT_CHOICE = {

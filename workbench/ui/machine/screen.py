@@ -36,7 +36,7 @@ from workbench.ui.machine.views import (
 
 POLL_SECONDS = 0.1  # between two polls of a running check
 AGE_SECONDS = 10.0  # between two updates of the report's age
-HIGH_ROWS = 40  # of a terminal with room for the details below the facts
+DETAIL_ROWS = 40  # of a terminal with room for the details below the facts
 
 
 class CheckChanged(Message):
@@ -112,7 +112,7 @@ class MachineScreen(WorkbenchScreen):
 
     def on_resize(self) -> None:
         """Show the details of `v` below the facts too where there is room."""
-        self.set_class(self.app.size.height >= HIGH_ROWS, "-high")
+        self.set_class(self.app.size.height >= DETAIL_ROWS, "-high")
 
     def heading(self) -> Text:
         """Return the phase of a running check, or the age of the report."""

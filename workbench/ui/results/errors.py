@@ -20,11 +20,10 @@ from workbench.paths import Workspace
 from workbench.runs.results import WorstError
 from workbench.runs.watch import RunView
 from workbench.text import cell_width, cut_cells, safe_text
-from workbench.ui.base import WIDE_COLUMNS
+from workbench.ui.base import HIGH_ROWS, WIDE_COLUMNS
 
 # Cells, width and height: 24 rows show a row of pictures whole, with its labels.
 SMALL_PICTURE, PICTURE, LARGE_PICTURE = (17, 6), (17, 8), (26, 12)
-HIGH_ROWS = 32  # rows of a terminal with room for larger pictures
 
 
 class WorstErrors(VerticalScroll):
@@ -63,6 +62,7 @@ class WorstErrors(VerticalScroll):
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as in Textual
         super().__init__(id=id)
         self._worst: Sequence[WorstError] = ()
+        self._box: Box | None = None  # of their pictures
         self._cursor = 0
 
     def compose(self) -> ComposeResult:
@@ -78,6 +78,8 @@ class WorstErrors(VerticalScroll):
         box = LARGE_PICTURE if size.width >= WIDE_COLUMNS else PICTURE
         if size.height < HIGH_ROWS:
             box = SMALL_PICTURE
+        if worst == self._worst and box == self._box:  # they are shown already
+            return
         pictures = error_pictures(workspace, view, worst, box, utf8)
         if not get_current_worker().is_cancelled:
             self.post_message(self.Drawn(worst, pictures, box))
@@ -91,7 +93,7 @@ class WorstErrors(VerticalScroll):
             Static(format_error(error, picture, drawn.box[0]), classes="error")
             for error, picture in zip(drawn.worst, drawn.pictures, strict=True)
         )
-        self._worst = drawn.worst
+        self._worst, self._box = drawn.worst, drawn.box
         self._select(self._cursor)
         self.refresh_bindings()
 

@@ -20,10 +20,10 @@ from workbench.runs.next_step import NextStep, suggest_next
 from workbench.runs.results import Results, read_results
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
-from workbench.ui.base import in_background
+from workbench.ui.base import HIGH_ROWS, in_background
 from workbench.ui.guide import next_experiment
 from workbench.ui.keys import key_of
-from workbench.ui.results.errors import HIGH_ROWS, WorstErrors
+from workbench.ui.results.errors import WorstErrors
 from workbench.ui.results.predictions import PredictionsView
 from workbench.ui.results.views import (
     ConfusionMatrix,
