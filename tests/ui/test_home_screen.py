@@ -505,6 +505,17 @@ async def test_home_and_end_go_to_the_first_and_the_last_run(tmp_path: Path) -> 
         assert table.chosen == "three"
 
 
+async def test_the_focus_returns_when_the_terminal_is_large_enough_again(tmp_path: Path) -> None:
+    make_run(tmp_path, "one", 0.5)
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: isinstance(app.focused, RunTable), "the keys of the table")
+        await pilot.resize_terminal(60, 20)
+        await until(pilot, lambda: app.screen.has_class("-too-small"), "the message")
+        await until(pilot, lambda: app.focused is None, "nothing has it")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: isinstance(app.focused, RunTable), "the table again")
+
+
 async def test_a_terminal_that_is_too_small_is_reported(tmp_path: Path) -> None:
     async with driven(tmp_path, size=(79, 24)) as (app, pilot):
         await until(pilot, lambda: app.screen.query("#too-small"), "home")

@@ -11,6 +11,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.app.draft_writer import DraftWriter
@@ -212,6 +213,7 @@ class WorkbenchScreen(Screen[None]):
     route: Route | None = None
     run = ""
     _heading: Text | None = None
+    _hidden_focus: Widget | None = None
 
     @property
     def workbench(self) -> BaseApp:
@@ -262,8 +264,12 @@ class WorkbenchScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Show a message instead of the screen if the terminal is too small."""
-        size = self.app.size
+        size, was_too_small = self.app.size, self.has_class("-too-small")
+        if self.is_too_small and not was_too_small:
+            self._hidden_focus = self.focused  # which loses it while it is hidden
         self.set_class(self.is_too_small, "-too-small")
+        if was_too_small and not self.is_too_small and self._hidden_focus:
+            self.call_after_refresh(self.set_focus, self._hidden_focus)
         if self.is_too_small:
             self.query_one("#too-small", Static).update(
                 Text(
