@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Static
 
+from workbench.errors import UserError
 from workbench.machine.preflight import check_before_sweep
 from workbench.messages import tr
 from workbench.paths import Workspace
@@ -72,7 +73,6 @@ class TrialsScreen(WorkbenchScreen):
         self.unseen: set[str] = set()
         self.views: dict[str, RunView] = {}
         self._offered: list[bool | None] = []
-        self._made: frozenset[str] = frozenset()  # all runs when the record was read
 
     # What each kind implements
 
@@ -121,16 +121,20 @@ class TrialsScreen(WorkbenchScreen):
     def on_mount(self) -> None:
         """Read the record."""
         self.query_one(DataTable).focus()
-        self._read_again()
-
-    def _read_again(self) -> None:
-        self._made = frozenset(view.name for view in self.workbench.runs)
         read = partial(_read, self.workbench.workspace, self.sweep_name, self.KIND)
         in_background(self, read, self._sweep_read)
+        self.set_interval(self.workbench.poll_seconds, self._read_again)
 
-    def _sweep_read(self, found: tuple[Sweep, set[str]]) -> None:
-        self.sweep, self.unseen = found
-        self.runs_changed(self.workbench.runs)
+    def _read_again(self) -> None:
+        """Take trials that were added, and runs: they are recorded after their folder is made."""
+        if self.sweep is not None and self.is_current:
+            read = partial(_read_changed, self.workbench.workspace, self.sweep)
+            in_background(self, read, self._sweep_read)
+
+    def _sweep_read(self, found: tuple[Sweep, set[str]] | None) -> None:
+        if found is not None:
+            self.sweep, self.unseen = found
+            self.runs_changed(self.workbench.runs)
 
     def on_screen_resume(self) -> None:
         """Show what changed behind another screen."""
@@ -148,8 +152,6 @@ class TrialsScreen(WorkbenchScreen):
         """Show the state of the runs; the cursor stays."""
         if self.sweep is None or not self.is_current:
             return
-        if not {view.name for view in runs} <= self._made:  # it may have made the new one
-            self._read_again()
         names = set(self.sweep.runs)
         self.views = {view.name: view for view in runs if view.name in names}
         self.unseen -= self.views.keys()
@@ -271,6 +273,15 @@ def _read(workspace: Workspace, name: str, kind: str) -> tuple[Sweep, set[str]]:
     """Return the sweep, and those of its runs that have a folder."""
     sweep = find_sweep(workspace, name, kind)
     return sweep, {folder.name for folder in run_folders(workspace, sweep)}
+
+
+def _read_changed(workspace: Workspace, before: Sweep) -> tuple[Sweep, set[str]] | None:
+    """Return the sweep if it is another than before, else, or if it is gone, None."""
+    try:
+        found = _read(workspace, before.name, before.record.kind)
+    except UserError:
+        return None
+    return found if found[0] != before else None
 
 
 def _stopping(runs: int) -> str:
