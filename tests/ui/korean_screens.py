@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from screen_cases import CASES
-from test_snapshots import UPDATE, _fake_machine, clock, compare, draft, show, workspace
+from test_snapshots import (
+    UPDATE,
+    _fake_machine,
+    assert_fits,
+    clock,
+    compare,
+    draft,
+    show,
+    workspace,
+)
 from textual.app import SystemCommand
 
 from workbench.app.draft import Draft
@@ -38,17 +47,15 @@ SCREENS = {
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_in_korean_is_as_it_was_kept_and_fits(name: str, draft: Draft) -> None:
     case = replace(CASES[name], words=SCREENS[name], key="", more=())
-    shown = show(case, draft, SIZE, running="cats-dogs-12")
+    [shown] = show(case, draft, SIZE, running="cats-dogs-12")
     compare(name, shown.text, KEPT, HINT)
-    assert [cell_len(line) for line in shown.lines] == [SIZE[0]] * SIZE[1]
-    missing = [label for label in shown.footer if label not in shown.lines[-1]]
-    assert not missing, f"cut off in the footer: {missing}\n{shown.lines[-1]}"
+    assert_fits(shown, SIZE)
 
 
 @pytest.mark.parametrize("size", [(110, 32), (200, 50)])
 def test_the_picture_of_a_network_fits_in_korean(draft: Draft, size: tuple[int, int]) -> None:
     case = replace(CASES["layers"], words=SCREENS["layers"])
-    shown = show(case, draft, size, running="cats-dogs-12")
+    [shown] = show(case, draft, size, running="cats-dogs-12")
     assert [cell_len(line) for line in shown.lines] == [size[0]] * size[1]
     text = "\n".join(shown.lines)
     assert "…" not in text
@@ -60,7 +67,7 @@ def test_the_picture_of_a_network_fits_in_korean(draft: Draft, size: tuple[int, 
 
 def test_the_log_beside_the_coach_does_not_wrap_in_korean(draft: Draft) -> None:
     case = replace(CASES["train-finished"], words=("0.943", "54"))
-    shown = show(case, draft, (120, 40), running="cats-dogs-12")
+    [shown] = show(case, draft, (120, 40), running="cats-dogs-12")
     [title] = (line for line in shown.lines if "검증 손실" in line)
     [best] = (line for line in shown.lines if " 최고 " in line and "1.0e-05" in line)
     assert title.rstrip().endswith("학습률        시간")

@@ -20,11 +20,13 @@ from waiting import GUARD
 from workbench.app.draft import Draft, newest_draft
 from workbench.app.scan_job import ScanJob
 from workbench.datasets.audit import Audit
+from workbench.datasets.findings import AuditFinding
 from workbench.errors import UserError
 from workbench.paths import Workspace
+from workbench.text import cut_cells
 from workbench.ui.data import screen as data_screen
 from workbench.ui.data.found import ImageStep, class_columns, class_rows, image_steps
-from workbench.ui.data.panes import FilesScreen, FindingList
+from workbench.ui.data.panes import FilesScreen, FindingList, FindingTable
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.dialogs import Confirm, ErrorDialog
 from workbench.ui.widgets import data_choice
@@ -110,6 +112,26 @@ async def test_a_second_row_of_images_is_shown_where_it_has_room(workspace, pets
         await until(pilot, lambda: all(one.size for one in pictures))
         bottom = max(one.region.bottom for one in pictures)
         assert bottom <= screen.query_one(FindingList).region.y
+
+
+async def test_findings_are_cut_where_the_terminal_ends(workspace, pets):
+    message = " ".join(f"word{number}" for number in range(40))
+    finding = AuditFinding("blurred", "warning", message)
+    async with on_screen(workspace) as (pilot, screen):
+        await choose(pilot, screen, pets)
+        await until(pilot, found(screen))
+        screen.query_one(FindingList).show([finding, finding])
+        screen.query_one(FindingTable).move_cursor(row=1)
+        for width in (80, 160, 100, 80):
+            await pilot.resize_terminal(width, 24)
+            expected = cut_cells(message, width - 16)
+
+            def drawn(expected: str = expected) -> bool:
+                shown = [line for line in lines(screen) if "word0" in line]
+                return [line.partition("warning")[2].strip() for line in shown] == [expected] * 2
+
+            await until(pilot, drawn, expected)
+            assert screen.query_one(FindingTable).cursor_row == 1
 
 
 @pytest.mark.parametrize("pasted", ["'{}'", "file://{}", " {} "])

@@ -14,10 +14,10 @@ import difflib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -48,7 +48,9 @@ from workbench.ui.keys import KeyLine
 KEPT = Path(__file__).parent / "snapshots"
 UPDATE = "UPDATE_SNAPSHOTS"
 HINT = f"Changed on purpose? {UPDATE}=1 python -m pytest tests/ui/test_snapshots.py"
-SIZES = ((80, 24), (120, 40))
+SIZE = (80, 24)
+SIZES = ((120, 40), (200, 50), (110, 32), (160, 24), (60, 20), (80, 24))  # one after another
+SMALLEST = (80, 24)  # below it only a notice is shown
 KEPT_WIDE = ("layers",)  # a picture on a wide terminal
 MOMENT, CALM = 0.03, 5  # seconds; unchanged for so many polls is settled
 NOW = 1_772_445_600.0
@@ -222,11 +224,34 @@ class Shown:
     lines: list[str]
     footer: list[str]
 
+    @classmethod
+    def of(cls, app: WorkbenchApp) -> Self:
+        """Read the screen that is open."""
+        footer = [key.binding.description for key in app.screen.query_one(KeyLine).shown]
+        return cls(screen_text(app), lines(app.screen), footer)
 
-def show(case: Case, draft: Draft, size: tuple[int, int], running: str = RUNNING) -> Shown:
-    """Open a screen and wait until it is drawn; `running` is what home shows of the runs."""
 
-    async def scene() -> Shown:
+def show(
+    case: Case,
+    draft: Draft,
+    size: tuple[int, int],
+    running: str = RUNNING,
+    then: Sequence[tuple[int, int]] = (),
+) -> list[Shown]:
+    """Open a screen and wait until it is drawn.
+
+    Args:
+        case: the screen.
+        draft: its experiment.
+        size: of the terminal, in cells.
+        running: what home shows of the runs.
+        then: sizes that the terminal is given one after another.
+
+    Returns:
+        What is shown at each size.
+    """
+
+    async def scene() -> list[Shown]:
         app = WorkbenchApp(draft.workspace)
         app.utf8, app.animation_level = case.utf8, "none"
         async with app.run_test(size=size) as pilot:
@@ -237,10 +262,22 @@ def show(case: Case, draft: Draft, size: tuple[int, int], running: str = RUNNING
             if case.key:
                 await pilot.press(case.key)
                 await settled(app, pilot, *case.more)
-            footer = [key.binding.description for key in app.screen.query_one(KeyLine).shown]
-            return Shown(screen_text(app), lines(app.screen), footer)
+            shown = [Shown.of(app)]
+            for width, height in then:
+                await pilot.resize_terminal(width, height)
+                await settled(app, pilot)
+                shown.append(Shown.of(app))
+            return shown
 
     return asyncio.run(scene())
+
+
+def assert_fits(shown: Shown, size: tuple[int, int]) -> None:
+    """Check that lines are as wide as the terminal and that no label of a key is cut off."""
+    assert [cell_len(line) for line in shown.lines] == [size[0]] * size[1]
+    missing = [label for label in shown.footer if label not in shown.lines[-1]]
+    assert shown.footer
+    assert not missing, f"cut off in the footer: {missing}\n{shown.lines[-1]}"
 
 
 def compare(name: str, shown: str, folder: Path = KEPT, hint: str = HINT) -> None:
@@ -256,28 +293,26 @@ def compare(name: str, shown: str, folder: Path = KEPT, hint: str = HINT) -> Non
         pytest.fail("\n".join([path.name, *changed, "", hint]), pytrace=False)
 
 
-@pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
 @pytest.mark.parametrize("name", CASES)
-def test_a_screen_is_as_it_was_kept_and_fits(
-    name: str, size: tuple[int, int], draft: Draft
-) -> None:
-    shown = show(CASES[name], draft, size)
-    if size == CASES[name].size:
-        compare(name, shown.text)
-    elif name in KEPT_WIDE:
-        compare(f"{name}-wide", shown.text)
-    assert CASES[name].utf8 or "".join(shown.lines).isascii()
-    assert [cell_len(line) for line in shown.lines] == [size[0]] * size[1]
-    assert shown.lines[-1].endswith(("^p Menu ", "^p All "))
-    missing = [label for label in shown.footer if label not in shown.lines[-1]]
-    assert shown.footer
-    assert not missing, f"cut off in the footer: {missing}\n{shown.lines[-1]}"
+def test_a_screen_is_as_it_was_kept_and_follows_the_terminal(name: str, draft: Draft) -> None:
+    case = CASES[name]
+    sizes = [case.size, *(size for size in SIZES if size != case.size), case.size]
+    shown = show(case, draft, case.size, then=sizes[1:])
+    compare(name, shown[0].text)
+    for at, size in enumerate(sizes):
+        assert case.utf8 or "".join(shown[at].lines).isascii()
+        if size >= SMALLEST:
+            assert_fits(shown[at], size)
+            assert shown[at].lines[-1].endswith(("^p Menu ", "^p All "))
+    if name in KEPT_WIDE:
+        compare(f"{name}-wide", shown[sizes.index(SIZES[0])].text)
+    assert shown[-1].lines == shown[0].lines
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if CASES[name].utf8])
 def test_screens_are_ascii_where_the_terminal_has_no_more(name: str, draft: Draft) -> None:
     words = tuple(filter(str.isascii, CASES[name].words))
-    shown = show(replace(CASES[name], words=words, utf8=False), draft, SIZES[0])
+    [shown] = show(replace(CASES[name], words=words, utf8=False), draft, SIZE)
     assert "".join(shown.lines).isascii()
     body = "".join(shown.lines[1:-1])
     assert body.count("?") == CASES[name].asks  # else it stands for what has no substitute

@@ -25,7 +25,7 @@ from workbench.words import shown
 
 MAX_LINES = 2000  # the command lists them all
 COLORS = {"error": "$error", "warning": "$warning", "note": "$secondary"}
-_SEVERITY_CELLS = 16  # of a row, margins included
+_SEVERITY, _MARGINS = 8, 8  # cells of a row of findings
 SPLIT_KEYS = tuple(f"data.split.{part}" for part in SPLITS)
 _HINT = tr("tab leads to it, then type other shares, or images of a class")
 
@@ -65,16 +65,19 @@ class FindingList(Vertical):
         """Replace the findings."""
         self._findings = findings
         table = self.query_one(FindingTable)
+        row = table.cursor_row
         table.clear(columns=True)
-        table.add_columns(tr("severity"), tr("message"))
+        room = max(self.app.size.width - _SEVERITY - _MARGINS, 40)
+        table.add_column(tr("severity"), width=_SEVERITY)
+        table.add_column(tr("message"), width=room)
         variables = self.app.theme_variables
-        room = max(self.app.size.width - _SEVERITY_CELLS, 40)
         for finding in findings:
             color = variables.get(COLORS.get(finding.severity, "$foreground").removeprefix("$"), "")
             table.add_row(
                 Text(severity_title(finding.severity), style=color),
                 Text(cut_cells(safe_text(finding.message, 400), room)),
             )
+        table.move_cursor(row=row)
         table.display = bool(findings)
         count = plural(len(findings), "finding")
         title = (
@@ -83,6 +86,11 @@ class FindingList(Vertical):
             else tr("no findings")
         )
         self.query_one("#findings-title", Static).update(Text(title))
+
+    def on_resize(self) -> None:
+        """Cut the messages where the terminal ends now."""
+        if self._findings:
+            self.show(self._findings)
 
     @on(DataTable.RowSelected, "#findings")
     def _row_selected(self, event: DataTable.RowSelected) -> None:

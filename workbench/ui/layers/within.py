@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.geometry import Size
 from textual.widget import Widget
 
 from workbench.messages import tr
@@ -39,6 +41,10 @@ class LayerLines(Widget):
         if lines != self._lines:
             self._lines = lines
             self.refresh(layout=True)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Return the width of all lines: which of them fit is not known before the layout."""
+        return max(map(cell_len, self._lines), default=0)
 
     def render(self) -> Text:
         """Return the lines that fit, and how many do not."""
