@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from babel.messages.pofile import read_po
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.pilot import Pilot
@@ -15,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 from ui_pilot import driven, until
 
+from workbench import messages
 from workbench.content.concepts import CONCEPTS
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.base import WorkbenchScreen
@@ -33,6 +35,8 @@ from workbench.ui.home.screen import HomeScreen
 from workbench.ui.keys import KeyLine
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy.screen import StrategyScreen
+
+CATALOGUE = Path(messages.__file__).parent / "content/locale/ko/LC_MESSAGES/workbench.po"
 
 
 def bindings() -> list[tuple[str, str, str]]:
@@ -69,6 +73,17 @@ def test_the_keys_that_concepts_name_are_there() -> None:
             own_bindings(kind) for kind in screens[place].__mro__ if issubclass(kind, Widget)
         ]
         assert key in {one.key for some in of_screen for one in some}, (key, place)
+
+
+def test_no_sentence_names_a_key_that_a_person_can_change() -> None:
+    """Sentences get the key from `key_of`; a question's own y and n cannot be changed."""
+    verbs = "closes|compares|copies|detaches|excludes|finds|goes|measures|names|opens|resumes"
+    verbs += "|restores|saves|searches|shows|starts|stops|trains|tries|undoes"
+    named = re.compile(rf"(?<![\w'(+-])[a-zA-Z] ({verbs})\b")
+    with CATALOGUE.open("rb") as file:
+        sentences = [one.id for one in read_po(file) if isinstance(one.id, str)]
+    assert named.search("r resumes it")
+    assert not [one for one in sentences if named.search(one)]
 
 
 def test_every_key_has_an_id_that_the_settings_can_name() -> None:

@@ -399,7 +399,7 @@ def test_the_question_adds_up_what_is_known(draft: Draft) -> None:
     unknown = plan_ladder(draft, ["dense"], None)
     assert describe_ladder("pets", unknown) == "Train 1 strategy on pets, one after the other."
     assert [describe_planned(rung) for rung in (*two, *unknown)] == [
-        "at most 30 s", "at most 1 min 30 s", "not measured yet: press m on home",
+        "at most 30 s", "at most 1 min 30 s", "not measured yet by the machine check",
     ]  # fmt: skip
 
 

@@ -323,7 +323,9 @@ async def test_the_sheet_scrolls_by_pages(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [19, 35])
 def test_no_picture_is_cut_by_the_end_of_a_page(name: str, rows: int) -> None:
     made = results(name, EXAMPLES[name])
-    lines = format_lesson(LESSONS[name], made, 57, rows, utf8=True).plain.splitlines()
+    lines = format_lesson(
+        LESSONS[name], made, 57, rows, utf8=True, weights_key="W"
+    ).plain.splitlines()
     picture = lesson_picture(made)
     first = lines.index(picture.title)
     last = next(at for at in range(first, len(lines)) if not lines[at].strip()) - 1
@@ -334,7 +336,7 @@ def test_no_picture_is_cut_by_the_end_of_a_page(name: str, rows: int) -> None:
 @pytest.mark.parametrize("rows", [40, 46, 60])
 def test_a_plot_takes_what_is_left_of_a_high_page(rows: int) -> None:
     made = results("translation", EXAMPLES["translation"])
-    text = format_lesson(LESSONS["translation"], made, 150, rows, utf8=True).plain
+    text = format_lesson(LESSONS["translation"], made, 150, rows, utf8=True, weights_key="W").plain
     assert len(text.split("\n")) == rows
 
 

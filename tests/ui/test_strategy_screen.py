@@ -119,7 +119,7 @@ async def test_an_unmeasured_machine_has_a_hint(draft, monkeypatch):
 
     async with on_screen(draft) as (pilot, screen):
         await pilot.pause()
-        assert "press m on home" in details(screen)
+        assert "not measured yet" in details(screen)
 
 
 async def test_the_cursor_shows_a_strategy_without_choosing_it(draft):

@@ -100,7 +100,7 @@ async def test_a_rate_that_stands_out_is_applied_by_one_key(tune: OpenTrial) -> 
         assert isinstance(screen, LrFindScreen)
         assert "100 steps" in text_of(screen, "#about")
         assert "now 0.0005" in text_of(screen, "#about")
-        assert "press m on home" in text_of(screen, "#about")  # the time: nothing was measured
+        assert "not measured yet" in text_of(screen, "#about")  # the time: nothing was measured
         assert not requests
         assert "Use" not in keys_offered(app)
         await pilot.press("enter")

@@ -52,6 +52,7 @@ def format_lesson(
     width: int,
     rows: int,
     utf8: bool,
+    weights_key: str,
     now: Text | None = None,
 ) -> Text:
     """Return a lesson as the app shows it: the conclusion comes before plot and table.
@@ -62,6 +63,7 @@ def format_lesson(
         width: cells.
         rows: of a page; a plot fills the rest of one, else it begins the next.
         utf8: False for ASCII.
+        weights_key: that asks for a file of weights.
         now: progress, or a problem.
     """
     question = tr("{question} Section {section}.", question=lesson.question, section=lesson.section)
@@ -81,7 +83,11 @@ def format_lesson(
     elif now is None:
         parts.append(Text(tr("Not run here yet: enter runs it.")))
         if lesson.needs_base:
-            parts.append(Text(tr("It needs ImageNet weights of the base; W names a file of them.")))
+            needs = tr(
+                "It needs ImageNet weights of the base; {key} names a file of them.",
+                key=weights_key,
+            )
+            parts.append(Text(needs))
     return Text("\n").join(parts)
 
 
@@ -101,7 +107,9 @@ def _place(picture: CurvePlot | BarPlot, above: int, below: int, rows: int) -> t
     return 0, max(min(left - 1, MAX_PLOT_ROWS), left - 1 - below)
 
 
-def format_lesson_progress(on: str, phase: str, done: int, total: int, utf8: bool) -> Text:
+def format_lesson_progress(
+    on: str, phase: str, done: int, total: int, utf8: bool, stop: str
+) -> Text:
     """Return the progress of a lesson.
 
     Args:
@@ -110,10 +118,12 @@ def format_lesson_progress(on: str, phase: str, done: int, total: int, utf8: boo
         done: of `total` steps.
         total: 0 if unknown.
         utf8: False for ASCII.
+        stop: the key that stops it.
     """
+    phase = safe_text(work_title(phase), 40)
     text = Text.assemble(
         (tr("Running"), "bold"),
-        tr(" on {on}; x stops it.\n{phase}", on=on, phase=safe_text(work_title(phase), 40)),
+        tr(" on {on}; {stop} stops it.\n{phase}", on=on, stop=stop, phase=phase),
     )
     if total:
         text.append(

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -81,13 +81,17 @@ def _validation(view: RunView, accuracy: float) -> str:
     )
 
 
-def empty_table_text(wanted: str, trash: bool, runs: Path) -> Text:
+EMPTY_TABLE_KEYS = ("new", "demo", "machine", "lessons", "concepts", "palette")
+
+
+def empty_table_text(wanted: str, trash: bool, runs: Path, key: Callable[[str], str]) -> Text:
     """Return the text shown instead of an empty table.
 
     Args:
         wanted: the filter.
         trash: whether there is a deleted run to restore.
         runs: the folder that was read.
+        key: returns the key of a binding by its id.
     """
     if wanted:
         return Text(tr("No run matches the filter; escape clears it."))
@@ -95,16 +99,17 @@ def empty_table_text(wanted: str, trash: bool, runs: Path) -> Text:
         tr(
             "No runs yet in {runs}.\n"
             "Runs of another folder: start there, or workbench --workspace DIR.\n\n"
-            "n  a new experiment: from a folder of images to a trained "
+            "{new}  a new experiment: from a folder of images to a trained "
             "classifier\n"
-            "D  the demo: two networks learn handwritten digits, half a minute\n"
-            "m  the machine: does training run on a GPU here, and how fast?\n"
-            "E  lessons: ten small experiments on the claims of the chapter\n"
-            "?  explanations\n"
-            "ctrl+p  every command: type to search",
+            "{demo}  the demo: two networks learn handwritten digits, half a minute\n"
+            "{machine}  the machine: does training run on a GPU here, and how fast?\n"
+            "{lessons}  lessons: ten small experiments on the claims of the chapter\n"
+            "{concepts}  explanations\n"
+            "{palette}  every command: type to search",
             runs=safe_text(runs, 200),
+            **{name: key(name) for name in EMPTY_TABLE_KEYS},
         )
-        + (tr("\nu  restore the run that was deleted last") if trash else "")
+        + (tr("\n{undo}  restore the run that was deleted last", undo=key("undo")) if trash else "")
     )
 
 

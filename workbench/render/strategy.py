@@ -1,7 +1,7 @@
 """A strategy as text: its plan, its cost here, its reference accuracy, its settings and tuning."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from workbench.render.plot import PlotOptions
 from workbench.runs.results import reference_images
 from workbench.text import cut_cells, format_bytes, format_seconds, pad_cells, plural, safe_text
 
-UNKNOWN_TIME = tr("not measured yet: press m on home")
+UNKNOWN_TIME = tr("not measured yet by the machine check")
 # Tables that people change most come first.
 ORDER = ("base", "model", "probe", "training", "augmentation", "data", "evaluation", "name")
 CURVE_COLOR = "#5fafd7"  # of the losses over the learning rate
@@ -244,12 +244,20 @@ def choice_lines(key: str) -> list[str]:
     return base_choices() if key == "base.name" else list(map(format_key_value, key_choices(key)))
 
 
-def tuning_hint(key: str) -> str:
-    """Return the key of the strategy screen that tunes a value; "" without one."""
+def tuning_hint(key: str, key_of: Callable[[str], str]) -> str:
+    """Return what tunes a value on the strategy screen, "" without it.
+
+    Args:
+        key: of the spec.
+        key_of: returns the key of a binding by its id.
+    """
     if key in ("training.learning_rate", "training.head_learning_rate"):
-        return tr("f on Strategy finds one by trying.")
+        return tr("{find} on Strategy finds one by trying.", find=key_of("strategy.lr-find"))
     if key in ("model.dense_units", "model.dropout"):
-        return tr("On a frozen base, T on Strategy searches for good ones.")
+        return tr(
+            "On a frozen base, {tune} on Strategy searches for good ones.",
+            tune=key_of("strategy.tune"),
+        )
     return ""
 
 

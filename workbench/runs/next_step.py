@@ -128,7 +128,7 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
         return NextStep(
             tr(
                 "{reached} with all that there is to adapt. If a linear probe of these images has "
-                "as much (c on Home compares), keep that one: it is made sooner. What remains are "
+                "as much, keep that one: it is made sooner. What remains are "
                 "more images, above all of the kinds among the errors, or another base.",
                 reached=reached,
             )

@@ -20,12 +20,12 @@ def key_of(screen: Screen[Any], name: str) -> str:
     """Return the key of a binding as it is shown: the person's, or the usual one.
 
     Args:
-        screen: that has the binding, or is above one that has it, such as Home.
+        screen: that has the binding, or is above one that has it, such as Home, or the app.
         name: id of the binding.
     """
     app = screen.app
-    screens = (screen, *reversed(app.screen_stack))
-    for owner in chain.from_iterable(type(one).__mro__ for one in screens):
+    owners = (screen, *reversed(app.screen_stack), app)
+    for owner in chain.from_iterable(type(one).__mro__ for one in owners):
         for one in owner.__dict__.get("BINDINGS", ()):
             if isinstance(one, Binding) and one.id == name:
                 key = app._keymap.get(name, one.key).split(",")[0]

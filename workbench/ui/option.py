@@ -1,6 +1,7 @@
 """Dialog that changes a setting: chosen from a list, or typed and checked on each key."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -24,6 +25,7 @@ from workbench.render.strategy import (
     tuning_hint,
 )
 from workbench.text import safe_text
+from workbench.ui.keys import key_of
 from workbench.ui.widgets.data_choice import WEIGHTS, PathField
 
 Check = Callable[[Any], str]
@@ -70,7 +72,8 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
             default = format_key_value(self._default) or tr("left out")
             reset = tr("preset's value: {default}; ctrl+r restores it", default=default)
             about = about_bases() if self._key == "base.name" else ""
-            lines = (describe_key(self._key), about, tuning_hint(self._key), reset)
+            hint = tuning_hint(self._key, partial(key_of, self))
+            lines = (describe_key(self._key), about, hint, reset)
             yield Static(Text("\n".join(line for line in lines if line)), classes="about")
             if self._choices:
                 yield OptionList(

@@ -1,6 +1,7 @@
 """Review: one image after another, each answered with a key: is its label right?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -19,6 +20,7 @@ from workbench.runs.watch import RunView
 from workbench.text import plural, safe_text
 from workbench.ui.base import in_background
 from workbench.ui.dialogs import PickName, show_error
+from workbench.ui.keys import key_of
 from workbench.ui.question_screen import QuestionScreen
 from workbench.ui.widgets.job_part import STARTING, Job, format_progress
 from workbench.ui.widgets.question import (
@@ -38,8 +40,8 @@ LISTS: dict[ReviewList, str] = {
 SEARCH = tr("search for wrong labels: every image predicted by heads that never saw it")
 COPIES = (tr("exclude the left"), tr("exclude the right"))
 NOTHING_LEFT = tr(
-    "Nothing is left to review in this list.\n\nv shows the next list; a searches for labels that "
-    "may be wrong among all images, not only those of the test part."
+    "Nothing is left to review in this list.\n\n{next} shows the next list; {search} searches for "
+    "labels that may be wrong among all images, not only those of the test part."
 )
 
 
@@ -132,7 +134,7 @@ class ReviewScreen(QuestionScreen):
         pair = question is not None and len(question.images) == 2
         choices = COPIES if pair else review.relabeling.labels
         self.query_one("#labels", Static).update(digit_line(choices) if question else "")
-        facts = describe(question, review, self.workbench.utf8)
+        facts = describe(question, review, self.workbench.utf8, partial(key_of, self))
         ahead = self._open[1] if len(self._open) > 1 else None
         self.query_one(QuestionPanes).show(question, facts, ahead)
         shown = "   |   ".join(describe_path(row) for row in question.images) if question else ""
@@ -258,7 +260,10 @@ class ReviewScreen(QuestionScreen):
         if self._review is None or self._starting:
             return
         if not self._review.fixes:
-            message = tr("There are no label fixes yet: a digit sets a label, d excludes an image.")
+            message = tr(
+                "There are no label fixes yet: a digit sets a label, {exclude} excludes an image.",
+                exclude=key_of(self, "review.exclude"),
+            )
             self.notify(message, severity="warning")
             return
         caveat = TEST_SET_CHANGES.format(run=self.run)
@@ -267,10 +272,20 @@ class ReviewScreen(QuestionScreen):
         self.train(question, lambda: corrected_spec(workspace, folder))
 
 
-def describe(question: Question | None, review: Review, utf8: bool) -> Text:
-    """Return the label of an image, what the model thinks, and the heading of its neighbours."""
+def describe(
+    question: Question | None, review: Review, utf8: bool, key: Callable[[str], str]
+) -> Text:
+    """Return the label of an image, what the model thinks, and the heading of its neighbours.
+
+    Args:
+        question: None where nothing is left.
+        review: it belongs to.
+        utf8: False for ASCII.
+        key: returns the key of a binding by its id.
+    """
     if question is None:
-        return Text(NOTHING_LEFT, "dim")
+        following, search = key("review.list"), key("review.analyze")
+        return Text(NOTHING_LEFT.format(next=following, search=search), "dim")
     row = question.images[0]
     label = review.fixes.get(row.pixel_hash, row.label)
     text = Text.assemble(

@@ -20,13 +20,14 @@ from workbench.runs.folder import RunFolder
 from workbench.text import safe_text
 from workbench.ui.base import BaseApp, in_background
 from workbench.ui.dialogs import show_error
+from workbench.ui.keys import key_of
 from workbench.ui.widgets.job_part import STARTING, Job, JobPart, format_progress
 from workbench.ui.widgets.lines import LinePlot
 
 NOT_MEASURED = tr(
     "Would more images help, and of which class? Linear classifiers are fitted to an eighth, a "
     "quarter, half and all of the images, on features of the run's base; the curve through their "
-    "accuracies is followed to four times as many.\n\nw measures it."
+    "accuracies is followed to four times as many.\n\n{measure} measures it."
 )
 TITLE = tr("accuracy over images of a class")
 
@@ -55,7 +56,8 @@ class CurveView(JobPart):
 
     def compose(self) -> ComposeResult:
         """Yield what it is, the plot beside its numbers, and what more images would bring."""
-        yield Static(Text(NOT_MEASURED), id="about")
+        about = NOT_MEASURED.format(measure=key_of(self.screen, "curve.measure"))
+        yield Static(Text(about), id="about")
         with Horizontal(id="measured"):
             yield LinePlot(id="plot")
             yield Static(id="numbers")

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from rich.text import Text
 from textual import on
@@ -183,8 +184,8 @@ class HomeScreen(RunActions):
         nothing.display = not any_run
         if not any_run:
             wanted = self.query_one("#filter", Input).value
-            runs = self.workbench.workspace.runs
-            nothing.update(empty_table_text(wanted, bool(self.trash), runs))
+            runs, key = self.workbench.workspace.runs, partial(key_of, self)
+            nothing.update(empty_table_text(wanted, bool(self.trash), runs, key))
 
     def _read_beside(self, runs: Runs) -> None:
         """Read the trash and the sweeps again if there are other runs than before."""

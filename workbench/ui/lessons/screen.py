@@ -180,7 +180,8 @@ class LessonsScreen(WorkbenchScreen, JobPart):
         width, rows = max(sheet.size.width - MARGINS, 40), max(sheet.size.height, 1)
         unmet = unmet_requirement(lesson, self._inputs) if self._inputs else ""
         notice = self._notice(lesson, unmet, width)
-        text = format_lesson(lesson, self._stored.get(lesson.name), width, rows, utf8, notice)
+        stored, weights = self._stored.get(lesson.name), key_of(self, "lessons.weights")
+        text = format_lesson(lesson, stored, width, rows, utf8, weights, notice)
         self.query_one("#results", Static).update(text)
         line = Text(self._progress_line(lesson, unmet))
         self.query_one("#progress", Static).update(line)
@@ -190,13 +191,17 @@ class LessonsScreen(WorkbenchScreen, JobPart):
         """Return the progress of the lesson, or why it cannot run."""
         if self._lesson_job and self._lesson_job.lesson is lesson:
             on = describe_setting(self._lesson_job.on.images.name, self._lesson_job.seeds)
-            return format_lesson_progress(on, *self._step, self.workbench.utf8)
+            stop = key_of(self, "lessons.stop")
+            return format_lesson_progress(on, *self._step, self.workbench.utf8, stop)
         if self._problem and self._failed in (None, lesson):
             return format_notice(self._problem, width, self.color("error"))
         if unmet:
             images = safe_text(self._on.images.name, 60)
             message = tr(
-                "Cannot run on {images}: {unmet} i: other images.", images=images, unmet=unmet
+                "Cannot run on {images}: {unmet} {key}: other images.",
+                images=images,
+                unmet=unmet,
+                key=key_of(self, "lessons.images"),
             )
             return format_notice(message, width, self.color("warning"))
         return None

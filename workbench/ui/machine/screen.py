@@ -24,6 +24,7 @@ from workbench.text import format_seconds, safe_text
 from workbench.ui.base import WorkbenchScreen
 from workbench.ui.dialogs import Confirm
 from workbench.ui.guide import StepScreen
+from workbench.ui.keys import key_of
 from workbench.ui.machine.views import (
     LiveGauges,
     TextStyle,
@@ -187,7 +188,7 @@ class MachineScreen(WorkbenchScreen):
         """Draw a state; the report only if it is a new one."""
         new = state.report is not self._state.report
         self._state = state
-        self.query_one("#verdict", Static).update(format_verdict(state, self._text_style))
+        self._draw_verdict()
         findings = self.query_one(OptionList)
         if new and state.report:
             self._opened.clear()
@@ -203,10 +204,14 @@ class MachineScreen(WorkbenchScreen):
 
     def _repaint(self, _: Theme) -> None:
         """Draw the texts again in the colors of another theme."""
-        self.query_one("#verdict", Static).update(format_verdict(self._state, self._text_style))
+        self._draw_verdict()
         findings = self._state.report.diagnosis.findings if self._state.report else ()
         for number, finding in enumerate(findings):
             self._draw_finding(number, finding)
+
+    def _draw_verdict(self) -> None:
+        text = format_verdict(self._state, self._text_style, key_of(self, "retry"))
+        self.query_one("#verdict", Static).update(text)
 
     def _draw_finding(self, number: int, finding: Finding) -> None:
         findings = self.query_one(OptionList)

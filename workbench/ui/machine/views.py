@@ -77,12 +77,20 @@ class TextStyle:
         return self.color(STYLES[name][2])
 
 
-def format_verdict(state: CheckState, styles: TextStyle) -> Text:
-    """Return the result of the last check, or the phase of a running one."""
+def format_verdict(state: CheckState, styles: TextStyle, retry: str) -> Text:
+    """Return the result of the last check, or the phase of a running one.
+
+    Args:
+        state: of the check.
+        styles: of its words.
+        retry: the key that checks again.
+    """
     text = Text()
     if state.error:
         text.append(f"{tr('failed')} {styles.symbol('broken')}  ", f"bold {styles.style('broken')}")
-        text.append(tr("The check ended early: {error}\nr tries again.", error=state.error))
+        text.append(
+            tr("The check ended early: {error}\n{key} tries again.", error=state.error, key=retry)
+        )
         text.append("\n\n" if state.report else "")
     if state.report:
         diagnosis = state.report.diagnosis

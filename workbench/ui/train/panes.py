@@ -1,6 +1,6 @@
 """What the Train screen says before the curves of a run, and after them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
@@ -21,24 +21,31 @@ from workbench.words import shown
 PRINTED_LINES = 6  # of a worker that ended without an event
 
 
-def format_gone(name: str, seen: bool) -> Text:
+KeyName = Callable[[str], str]  # of the id of a binding
+
+
+def format_gone(name: str, seen: bool, key: KeyName) -> Text:
     """Return the text for a run that is not among the runs.
 
     Args:
         name: of the run.
         seen: whether it was there before.
+        key: returns the key of a binding by its id.
     """
     shown = safe_text(name, 64)
     if not seen:
         return Text(tr("Loading {shown} ...", shown=shown), style="dim")
     return Text.assemble(
         (tr("{shown} is gone.", shown=shown), "bold"),
-        tr("\n\nIts folder was moved or deleted, perhaps by another window. q goes back."),
+        tr(
+            "\n\nIts folder was moved or deleted, perhaps by another window. {back} goes back.",
+            back=key("train.back"),
+        ),
     )
 
 
 def format_panel(
-    view: RunView, width: int, utf8: bool, color: str, printed: Sequence[str] = ()
+    view: RunView, width: int, utf8: bool, color: str, key: KeyName, printed: Sequence[str] = ()
 ) -> Text:
     """Return how the run ended, or what it does before its first epoch; "" between them.
 
@@ -46,28 +53,29 @@ def format_panel(
         view: the run.
         width: cells.
         color: of the state.
+        key: returns the key of a binding by its id.
         printed: the last lines of an interrupted run's worker.
         utf8: whether bars may use more than ASCII.
     """
     word = view.summary.state.phase
     if word == "failed":
-        return _failed(view, color)
+        return _failed(view, color, key)
     if word == "interrupted":
-        return _interrupted(view, color, printed)
+        return _interrupted(view, color, key, printed)
     if word == "stopped":
-        text = Text(_describe_state(view))  # "Stopped on request at 10:00, ..."
+        text = Text(_describe_state(view, key))  # "Stopped on request at 10:00, ..."
         text.stylize(color, 0, len(text.plain.split(" ")[0]))
         return text
     if word == "pruned":
-        return Text.assemble((tr("Pruned.") + " ", color), _describe_state(view))
+        return Text.assemble((tr("Pruned.") + " ", color), _describe_state(view, key))
     if word == "finished":
         return _finished(view, color)
     if word in ("starting", "waiting", "preparing") and not view.history.epochs:
-        return _preparation(view, width, utf8)
+        return _preparation(view, width, utf8, key)
     return Text("")
 
 
-def _failed(view: RunView, color: str) -> Text:
+def _failed(view: RunView, color: str, key: KeyName) -> Text:
     history = view.history
     text = Text.assemble(
         (tr("Failed.") + " ", color), safe_lines(history.message or tr("No reason is known."))
@@ -77,25 +85,27 @@ def _failed(view: RunView, color: str) -> Text:
         hint = hint_with_command(history.hint, command)
         text.append(f"\n{safe_lines(hint)}", style="bold")
     if view.summary.state.resumable:
-        text.append(f"\n{_describe_resume(view)}", style="dim")
+        text.append(f"\n{_describe_resume(view, key)}", style="dim")
     return text
 
 
-def _describe_resume(view: RunView) -> str:
-    """Return what the key r would do: "r resumes with 3 epochs left."."""
+def _describe_resume(view: RunView, key: KeyName) -> str:
+    """Return what a key would do: "r resumes with 3 epochs left."."""
     effect = view.summary.state.resume
     resumes = effect.startswith("with ")
-    return tr("r resumes {effect}.", effect=effect) if resumes else tr("r {effect}.", effect=effect)
+    if resumes:
+        return tr("{key} resumes {effect}.", key=key("resume"), effect=effect)
+    return tr("{key} {effect}.", key=key("resume"), effect=effect)
 
 
-def _describe_state(view: RunView) -> str:
-    """Return the state of the run, and what the key r would do."""
+def _describe_state(view: RunView, key: KeyName) -> str:
+    """Return the state of the run, and how it is resumed."""
     state = view.summary.state.description
-    return f"{state[:1].upper()}{state[1:]}. {_describe_resume(view)}"
+    return f"{state[:1].upper()}{state[1:]}. {_describe_resume(view, key)}"
 
 
-def _interrupted(view: RunView, color: str, printed: Sequence[str]) -> Text:
-    text = Text.assemble((tr("Interrupted.") + " ", color), _describe_state(view))
+def _interrupted(view: RunView, color: str, key: KeyName, printed: Sequence[str]) -> Text:
+    text = Text.assemble((tr("Interrupted.") + " ", color), _describe_state(view, key))
     if printed:
         text.append(tr("\nThe last lines it printed:"), style="dim")
         for line in printed[-PRINTED_LINES:]:
@@ -131,7 +141,7 @@ def _finished(view: RunView, color: str) -> Text:
     return text.append(details + tr(" enter shows the results."))
 
 
-def _preparation(view: RunView, width: int, utf8: bool) -> Text:
+def _preparation(view: RunView, width: int, utf8: bool, key: KeyName) -> Text:
     """Return the progress before the first epoch, and the facts of the experiment."""
     history, work = view.history, view.history.work
     phase = safe_text(work.phase if work else tr("start the worker"), 60)
@@ -163,5 +173,5 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
     text.append("\n")
     for label, value in facts:
         text.append(f"\n{pad_cells(label, 10)}", style="dim").append(value)
-    text.append(tr("\n\nq detaches; the run keeps running."), style="dim")
+    text.append(tr("\n\n{key} detaches; the run keeps running.", key=key("detach")), style="dim")
     return text

@@ -20,6 +20,7 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS, in_background
 from workbench.ui.dialogs import Choose, Prompt
+from workbench.ui.keys import key_of
 from workbench.ui.pick_run import PickRun
 from workbench.ui.run_actions import resume_run, stop_run
 from workbench.ui.run_views import RunViews
@@ -92,6 +93,9 @@ class TrainScreen(RunViews):
         """Draw what changed behind another screen."""
         self._draw()
 
+    def _key(self, name: str) -> str:
+        return key_of(self, name)
+
     @property
     def _width(self) -> int:
         """Cells of a line."""
@@ -145,7 +149,7 @@ class TrainScreen(RunViews):
         self._offer(state.phase, state.resumable, bool(view.history.epochs))
         plots = bool(view.history.epochs) or state.phase == "training"
         color, utf8 = self._state_color(view), self.workbench.utf8
-        panel = format_panel(view, self._width - 4, utf8, color, self._files.printed)
+        panel = format_panel(view, self._width - 4, utf8, color, self._key, self._files.printed)
         self._draw_panel(panel, alone=not plots)
         self.query_one("#plots").display = plots
         other = self.workbench.find_run(self._other) if self._other and plots else None
@@ -163,7 +167,7 @@ class TrainScreen(RunViews):
 
     def _draw_gone(self) -> None:
         self._offer("", False, False)
-        self._draw_panel(format_gone(self.run, self._seen), alone=True)
+        self._draw_panel(format_gone(self.run, self._seen, self._key), alone=True)
         for name in ("plots", "bottom"):
             self.query_one(f"#{name}").display = False
         for name in LINES:
@@ -337,7 +341,12 @@ class TrainScreen(RunViews):
                 self.action_style(answers[key][1])
 
         labels = {key: label for key, (label, _) in answers.items()}
-        question = tr("Draw the curves how? + and - show fewer and more epochs, z one plot.")
+        question = tr(
+            "Draw the curves how? {fewer} and {more} show fewer and more epochs, {zoom} one plot.",
+            fewer=self._key("train.fewer"),
+            more=self._key("train.more"),
+            zoom=self._key("zoom"),
+        )
         self.app.push_screen(Choose(question, labels), answered)
 
     def action_overlay(self) -> None:
