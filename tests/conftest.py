@@ -22,6 +22,8 @@ os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 # Hundreds of processes would compile the workbench again, each for a fifth of a second.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Modules stay to the end: there is no garbage among them. See `pytest_collection_finish`.
+gc.disable()
 # Before anything is translated.
 os.environ["WORKBENCH_LANG"] = os.environ.pop("TESTS_LANGUAGE", "en")
 
@@ -49,6 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Have the garbage collector leave out what is imported, and look at the rest more seldom."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # a tenth of the time of all tests went into it
