@@ -22,9 +22,9 @@ from workbench.app.draft import Draft
 from workbench.app.scan_job import ScanJob
 from workbench.datasets import inspect_job
 from workbench.datasets.prepare import survey
-from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import preset_tree
+from workbench.experiment.throughput import ThroughputModel
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec
 from workbench.machine import facts as machine
 from workbench.machine import host_facts as host

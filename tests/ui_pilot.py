@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 from waiting import GUARD, poll
 
-from workbench.experiment.estimate import ThroughputModel
+from workbench.experiment.throughput import ThroughputModel
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp

@@ -4,10 +4,10 @@ import pytest
 
 from workbench.app.ladder import specs_by
 from workbench.errors import UserError
-from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.throughput import ThroughputModel
 from workbench.experiment.toml import parse_spec
 from workbench.machine.benchmark_store import BenchmarkResult
 

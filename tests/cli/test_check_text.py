@@ -4,7 +4,7 @@ import machine_facts
 import pytest
 
 from workbench.cli.check import as_tree, detail_lines, gauge_text, summary_lines
-from workbench.experiment.estimate import ThroughputModel
+from workbench.experiment.throughput import ThroughputModel
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.check import MachineReport
 from workbench.machine.diagnosis import diagnose

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.throughput import ThroughputModel
 from workbench.experiment.toml import apply_settings, parse_spec
 
 # Round numbers, so that each part of a sum can be recognized.

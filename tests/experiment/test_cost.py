@@ -5,24 +5,27 @@ from dataclasses import replace
 import pytest
 from preset_specs import SPEED, preset_spec, trained_head_spec
 
-from workbench.experiment.cost import ComputeCost, forward_cost, stage_costs
+from workbench.experiment.cost import forward_cost, stage_costs
 from workbench.experiment.estimate import (
     EPOCH_SECONDS,
     FREEZE_CHECK_SECONDS,
-    LAYER_FORWARD,
-    LAYER_TRAINING,
-    LIGHT_FORWARD,
-    LIGHT_TRAINING,
-    PREFIX_BATCH,
-    PREFIX_BATCH_SINGLE,
     SAVE_SECONDS,
-    TINY_LAYERS,
     reading_seconds,
     stage_seconds,
 )
 from workbench.experiment.facts import DataFacts, expected_images
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.sections import SplitSpec
+from workbench.experiment.throughput import (
+    LAYER_FORWARD,
+    LAYER_TRAINING,
+    LIGHT_FORWARD,
+    LIGHT_TRAINING,
+    PREFIX_BATCH,
+    PREFIX_BATCH_SINGLE,
+    TINY_LAYERS,
+    ComputeCost,
+)
 
 
 def test_multiply_adds_of_the_book_s_convnet() -> None:

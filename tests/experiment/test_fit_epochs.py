@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from workbench.experiment.estimate import EPOCH_SECONDS, ThroughputModel
+from workbench.experiment.estimate import EPOCH_SECONDS
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.fit_epochs import (
     END_SECONDS,
@@ -19,6 +19,7 @@ from workbench.experiment.fit_epochs import (
 )
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.throughput import ThroughputModel
 from workbench.experiment.toml import apply_settings, parse_spec
 
 # Everything but the steps takes no time; passing 32 images through a base takes a second.

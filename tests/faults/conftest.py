@@ -9,7 +9,7 @@ import pytest
 from outcome import Outcome, Reference, outcome
 from sessions import make_photos, new_run, printed, run_session
 
-from workbench.experiment.estimate import ThroughputModel
+from workbench.experiment.throughput import ThroughputModel
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 
 DISK_BYTES = 24 << 20

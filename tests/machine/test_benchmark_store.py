@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.experiment.estimate import ThroughputModel
+from workbench.experiment.throughput import ThroughputModel
 from workbench.machine.benchmark_store import MAX_BUSY_SHARE, BenchmarkResult, BenchmarkStore
 from workbench.machine.gpus import CPU
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from person import REPOSITORY, Person
 
-from workbench.experiment.estimate import ThroughputModel
+from workbench.experiment.throughput import ThroughputModel
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 from workbench.paths import Workspace
 from workbench.runs.event_log import read_events

@@ -9,9 +9,9 @@ import pytest
 
 from workbench.errors import UserError
 from workbench.experiment.deadline import Deadline
-from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.fit_epochs import END_SECONDS, MARGIN
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.throughput import ThroughputModel
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, read_spec
 from workbench.runs.folder import RunFolder
 from workbench.worker.deadline import set_deadline

@@ -9,29 +9,12 @@ from workbench.bases.kinds import BATCH_NORM
 from workbench.experiment.plan import Stage, layer_rows, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import LayerRow
+from workbench.experiment.throughput import ComputeCost
 
 FLOAT_BYTES = {"float32": 4, "float16": 2}
 # A view of the input, or nothing outside training.
 _NO_COPY = ("flatten", "reshape", "dropout", "stochastic depth")
 _NORMALIZATIONS = (BATCH_NORM, "layer normalization")
-
-
-@dataclass(frozen=True)
-class ComputeCost:
-    """What some layers compute for one image, and how many layers there are.
-
-    Attributes:
-        flops: floating-point operations; a multiply-add is two.
-        heavy_bytes: input bytes, and output bytes of poolings, dense layers and convolutions with
-            their own bias and activation.
-        light_bytes: output bytes of all other layers: normalization, activations, additions.
-        layers: each has a fixed cost in every step, however small the step is.
-    """
-
-    flops: int = 0
-    heavy_bytes: int = 0
-    light_bytes: int = 0
-    layers: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from workbench.experiment.cost import StageCost, stage_costs
 from workbench.experiment.deadline import parse_budget
-from workbench.experiment.estimate import (
-    StageSeconds,
-    ThroughputModel,
-    evaluation_seconds,
-    stage_seconds,
-)
+from workbench.experiment.estimate import StageSeconds, evaluation_seconds, stage_seconds
 from workbench.experiment.facts import DataFacts, expected_images
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.throughput import ThroughputModel
 from workbench.experiment.toml import spec_tree
 from workbench.messages import tr
 from workbench.text import format_seconds

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from workbench.experiment.estimate import ThroughputModel
+from workbench.experiment.throughput import ThroughputModel
 from workbench.machine.backends import chosen_backend, installed_version
 from workbench.machine.kept import keep, kept_path, load_kept
 from workbench.machine.processor import allowed_cores, cpu_name

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from workbench.experiment.estimate import ThroughputModel
+from workbench.experiment.throughput import ThroughputModel
 from workbench.machine.host_facts import Storage, System, Terminal
 
 # Double-bit memory error, failed row remapping, NVLink error, fallen off the bus (NVIDIA's Xid

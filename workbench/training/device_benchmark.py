@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from workbench.experiment.estimate import PREFIX_BATCH_SINGLE, ThroughputModel
+from workbench.experiment.throughput import PREFIX_BATCH_SINGLE, ThroughputModel
 from workbench.machine.processor import busy_share
 from workbench.training.backend import active_backend, resolve_jit, resolve_precision
 from workbench.training.backends import Device

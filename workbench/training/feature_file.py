@@ -22,7 +22,7 @@ from typing import Self
 import numpy as np
 
 from workbench.errors import DISK_FULL
-from workbench.experiment.estimate import PREFIX_BATCH
+from workbench.experiment.throughput import PREFIX_BATCH
 from workbench.files import fsync_folder
 from workbench.runs.lock import lock_range, unlock_range
 

@@ -14,10 +14,10 @@ from workbench.experiment.deadline import (
     format_moment,
     parse_budget,
 )
-from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.fit_epochs import END_SECONDS, MARGIN, PlanTime
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.throughput import ThroughputModel
 from workbench.experiment.toml import dump_spec
 from workbench.files import write_atomic
 from workbench.messages import tr

@@ -19,10 +19,11 @@ from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import PreparedData, prepare, prepare_from_manifest
 from workbench.errors import DiskFull, UserError
 from workbench.experiment.cost import saved_bytes, stage_costs
-from workbench.experiment.estimate import ThroughputModel, stage_seconds
+from workbench.experiment.estimate import stage_seconds
 from workbench.experiment.metrics import TOP
 from workbench.experiment.sections import SPLITS
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.throughput import ThroughputModel
 from workbench.experiment.toml import parse_spec
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 from workbench.machine.gpus import CPU, GpuChoice
