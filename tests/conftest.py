@@ -22,8 +22,6 @@ os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 # Hundreds of processes would compile the workbench again, each for a fifth of a second.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# Modules stay to the end: there is no garbage among them. See `pytest_collection_finish`.
-gc.disable()
 # Before anything is translated.
 os.environ["WORKBENCH_LANG"] = os.environ.pop("TESTS_LANGUAGE", "en")
 
@@ -42,6 +40,11 @@ settings.register_profile(
     "no deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("no deadline")
+
+
+def pytest_collection() -> None:
+    """Look for no garbage among modules: they stay to the end."""
+    gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
