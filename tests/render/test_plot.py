@@ -52,6 +52,15 @@ def test_limits_are_tight_and_labelled() -> None:
     assert lines(curve(FALLING), height=8, options=ASCII)[3].split("|")[0].strip() == ""
 
 
+def test_limits_and_digits_are_given_where_the_scale_is_known() -> None:
+    options = PlotOptions(epochs=9, utf8=False, limits=(0.0, 100.0), digits=0)
+    rows = lines(Series("cpu", (20.0, 37.4), "#ffffff"), options=options)
+    ticks = [row.split("|")[0].strip() for row in rows[:-2]]
+    assert [tick for tick in ticks if tick] == ["100", "45", "0"]
+    assert sum("cpu 37" in row for row in rows) == 1
+    assert "37.4" not in "".join(rows)
+
+
 def test_names_and_values_are_beside_the_last_points() -> None:
     rows = lines(curve(FALLING, "train"), curve(RISING, "val"), options=ASCII)
     row = next(row for row in rows if "train 0.300" in row)

@@ -20,6 +20,7 @@ from machine_facts import (
 )
 from machine_facts import libraries as cuda_libraries
 from rich.console import Console
+from screen_text import lines
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 from ui_pilot import driven, messages, until
@@ -36,6 +37,7 @@ from workbench.paths import Workspace
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.dialogs import Confirm
 from workbench.ui.machine.screen import DetailsScreen, MachineScreen, MachineStep
+from workbench.ui.machine.usage import usage
 from workbench.ui.machine.views import TextStyle, format_details, format_gauges
 
 Scene = Callable[[MachineScreen, Pilot[Any]], Awaitable[None]]
@@ -456,3 +458,26 @@ async def test_end_shows_the_last_line(tmp_path: Path, check: FakeCheck) -> None
         await until(pilot, lambda: report.max_scroll_y > 0, "more below")
         await pilot.press("end")
         await until(pilot, lambda: report.scroll_offset.y == report.max_scroll_y, "the end")
+
+
+def test_what_is_in_use_is_named_in_percent() -> None:
+    gpus = (gpu(0, utilization=97), gpu(1, utilization=None))
+    sample = live.Gauges({"cpu": 37.0, "memory_used": 1, "memory_total": 4}, Nvml(gpus=gpus))
+    assert usage(sample) == {"cpu": 37.0, "memory": 25.0, "gpu 0": 97}
+    assert usage(live.Gauges()) == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn"), [((80, 24), False), ((109, 40), False), ((110, 24), True), ((200, 50), True)]
+)
+async def test_what_was_in_use_is_drawn_below_the_gauges_of_a_wide_terminal(
+    tmp_path: Path, check: FakeCheck, size: tuple[int, int], drawn: bool
+) -> None:
+    async with driven(tmp_path, size) as (app, pilot):
+        screen = MachineScreen()
+        await app.push_screen(screen)
+        await until(pilot, lambda: "97 %" in "\n".join(lines(screen)), "the gauges")
+        shown = "\n".join(lines(screen))
+        for words in ("in use, in percent", "cpu 37", "memory 22", "gpu 0 97"):
+            assert (words in shown) == drawn, words
+        await until(pilot, lambda: (" ago " in lines(screen)[-3]) or not drawn)

@@ -33,6 +33,8 @@ class PlotOptions:
         empty: text if there are no points.
         cursor: number of the epoch whose values are read off; None for no cursor.
         window: first and last epoch that are drawn; None for all up to `epochs`.
+        limits: lowest and highest value of the y axis; None for those of the curves.
+        digits: of the newest values beside the names, behind the point.
     """
 
     epochs: int = 1
@@ -45,6 +47,8 @@ class PlotOptions:
     empty: str = tr("no finished epoch yet")
     cursor: int | None = None
     window: tuple[int, int] | None = None
+    limits: tuple[float, float] | None = None
+    digits: int = 3
 
 
 def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions) -> Text:
@@ -83,10 +87,10 @@ def _arrange(
     options: PlotOptions,
 ) -> tuple[Frame, int, int, dict[int, str], list[tuple[float | None, str, str]]]:
     """Return the canvas, the cells at its left and right, and what stands there."""
-    low, high = _limits(known, options.log)
+    low, high = options.limits or _limits(known, options.log)
     ticks = _ticks(low, high, rows, options.log)
     left = max(len(tick) for tick in ticks.values()) + 1
-    names = [(one.newest, f"{one.name} {_last(given)}", one.color) for one, given in
+    names = [(one.newest, f"{one.name} {_last(given, options.digits)}", one.color) for one, given in
              zip(shown, series, strict=True)]  # fmt: skip
     right = max((cell_len(name) + 1 for value, name, _ in names if value is not None), default=0)
     if width - left - 1 - right < MIN_CANVAS:
@@ -172,9 +176,9 @@ def _last_epoch(series: Sequence[Series], options: PlotOptions) -> int:
     return max(options.epochs, longest, 2)
 
 
-def _last(series: Series) -> str:
+def _last(series: Series, digits: int) -> str:
     value = series.newest if series.last is None else series.last
-    return "-" if value is None else f"{value:.3f}" if abs(value) < 1000 else f"{value:.1e}"
+    return "-" if value is None else f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.1e}"
 
 
 def _ticks(low: float, high: float, rows: int, log: bool) -> dict[int, str]:

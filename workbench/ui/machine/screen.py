@@ -74,8 +74,9 @@ class MachineScreen(WorkbenchScreen):
     MachineScreen.-wide #machine { layout: horizontal; }
     MachineScreen.-wide #report { width: 1fr; }
     MachineScreen.-wide #gauges {
-        width: 44; height: 1fr; max-height: 100%; margin: 0 0 0 2;
+        width: 40%; min-width: 44; height: 1fr; max-height: 100%; margin: 0 0 0 2;
     }
+    MachineScreen.-wide UsagePlot { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", tr("Copy"), id="copy", tooltip=tr("the remedy, to the clipboard")),

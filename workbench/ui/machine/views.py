@@ -33,6 +33,7 @@ from workbench.text import (
     safe_lines,
     safe_text,
 )
+from workbench.ui.machine.usage import UsagePlot
 
 PROCESSES = 3  # shown for each GPU; of more only their number
 BAR = 14  # cells
@@ -256,6 +257,7 @@ class LiveGauges(VerticalScroll, can_focus=False):
 
     DEFAULT_CSS = """
     LiveGauges { height: auto; max-height: 10; margin-top: 1; scrollbar-size-vertical: 1; }
+    LiveGauges UsagePlot { display: none; margin-top: 1; min-height: 10; }
     """
 
     class Sampled(Message):
@@ -276,8 +278,9 @@ class LiveGauges(VerticalScroll, can_focus=False):
         self._seconds = seconds
 
     def compose(self) -> ComposeResult:
-        """Yield one text."""
+        """Yield the newest values, and those before."""
         yield Static(Text(tr("gauges: starting ..."), "dim"), id="sample")
+        yield UsagePlot()
 
     @work(thread=True, exclusive=True, group="gauges", exit_on_error=False)
     def start_polling(self) -> None:
@@ -312,6 +315,7 @@ class LiveGauges(VerticalScroll, can_focus=False):
         else:
             wide = self.screen.has_class("-wide")
             text = format_gauges(message.sample, wide, self._text_style)
+            self.query_one(UsagePlot).add(message.sample, self._text_style.utf8)
         self.query_one("#sample", Static).update(text)
 
 
