@@ -24,7 +24,7 @@ HEADERS = (
     tr("family"),
     tr("image"),
     tr("parameters"),
-    tr("operations"),
+    tr("multiply-adds"),
     tr("file"),
     tr("ImageNet"),
 )
@@ -32,26 +32,23 @@ ALIGN = "llrrrrr"
 
 
 def base_cells(base: BaseInfo) -> tuple[str, ...]:
-    """Return a row under `HEADERS`.
-
-    Operations are of an image at the size that presets take; a multiply-add is two.
-    """
+    """Return a row under `HEADERS`."""
     table = base.table
     return (
         base.name,
         base.family,
         f"{base.image_size}",
         f"{table.parameters / 1e6:.1f} M",
-        format_operations(base),
+        format_multiply_adds(base),
         format_bytes(file_bytes(base.name)),
         percent(base.top1 / 100, 1),
     )
 
 
-def format_operations(base: BaseInfo) -> str:
-    """Return the operations of an image at the size that presets take: 0.77 G."""
-    operations = 2 * base.table.multiply_adds / 1e9
-    return f"{operations:.2f} G" if operations < 10 else f"{operations:.0f} G"
+def format_multiply_adds(base: BaseInfo) -> str:
+    """Return the multiply-adds of an image at the size that presets take: 0.39 G."""
+    adds = base.table.multiply_adds / 1e9
+    return f"{adds:.2f} G" if adds < 10 else f"{adds:.0f} G"
 
 
 def describe_base(name: str) -> str:
@@ -60,10 +57,10 @@ def describe_base(name: str) -> str:
     if base is None:
         return ""
     return tr(
-        "{parameters:.1f} M parameters, {operations} operations at {side}x{side}, file {size}, "
+        "{parameters:.1f} M parameters, {adds} multiply-adds at {side}x{side}, file {size}, "
         "{top1:.1f} % on ImageNet",
         parameters=base.table.parameters / 1e6,
-        operations=format_operations(base),
+        adds=format_multiply_adds(base),
         side=base.image_size,
         size=format_bytes(file_bytes(name)),
         top1=base.top1,
@@ -75,7 +72,8 @@ def base_choices() -> list[str]:
     rows = [base_cells(base) for base in BASES.values()]
     widths = [max(cell_width(row[column]) for row in rows) for column in range(len(HEADERS))]
     kept = [
-        HEADERS.index(name) for name in (tr("base"), tr("parameters"), tr("operations"), tr("file"))
+        HEADERS.index(name)
+        for name in (tr("base"), tr("parameters"), tr("multiply-adds"), tr("file"))
     ]
     return [
         "  ".join(
@@ -92,7 +90,7 @@ def base_choices() -> list[str]:
 def about_bases() -> str:
     """Return what the columns of `base_choices` are."""
     return tr(
-        "Its parameters, operations of an image at its own size, file, published accuracy on "
+        "Its parameters, multiply-adds of an image at its own size, file, published accuracy on "
         "ImageNet; here: its weights need no download. Sources: workbench bases"
     )
 

@@ -81,9 +81,6 @@ def _validation(view: RunView, accuracy: float) -> str:
     )
 
 
-EMPTY_TABLE_KEYS = ("new", "demo", "machine", "lessons", "concepts", "palette")
-
-
 def empty_table_text(wanted: str, trash: bool, runs: Path, key: Callable[[str], str]) -> Text:
     """Return the text shown instead of an empty table.
 
@@ -107,7 +104,12 @@ def empty_table_text(wanted: str, trash: bool, runs: Path, key: Callable[[str], 
             "{concepts}  explanations\n"
             "{palette}  every command: type to search",
             runs=safe_text(runs, 200),
-            **{name: key(name) for name in EMPTY_TABLE_KEYS},
+            new=key("new"),
+            demo=key("demo"),
+            machine=key("machine"),
+            lessons=key("lessons"),
+            concepts=key("concepts"),
+            palette=key("palette"),
         )
         + (tr("\n{undo}  restore the run that was deleted last", undo=key("undo")) if trash else "")
     )
