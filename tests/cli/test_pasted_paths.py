@@ -16,7 +16,7 @@ from workbench.cli.app import workbench
 from workbench.cli.options import PathArgument
 from workbench.cli.sources import file_spec, resolve_source
 from workbench.paths import Workspace
-from workbench.ui.widgets.data_choice import completions
+from workbench.ui.widgets.path_field import completions
 
 
 @pytest.fixture

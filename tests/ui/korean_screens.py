@@ -25,7 +25,8 @@ from workbench.app.draft import Draft
 from workbench.app.relabel import Relabeling
 from workbench.content.concepts import CONCEPTS
 from workbench.runs.folder import RunFolder
-from workbench.ui.palette import TITLES, _plain, _score
+from workbench.ui.commands import TITLES
+from workbench.ui.palette import _plain, _score
 
 __all__ = ["_fake_machine", "clock", "draft", "workspace"]  # fixtures
 KEPT = Path(__file__).parent / "snapshots_ko"

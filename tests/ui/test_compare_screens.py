@@ -79,7 +79,7 @@ async def test_conclusions_come_first_then_differences(tmp_path: Path) -> None:
     make_run(tmp_path, "strong", 0.9, epochs=5)
 
     async with driven(tmp_path) as (app, pilot):
-        await open_comparison(app, pilot, "results", "weak", "strong")
+        screen = await open_comparison(app, pilot, "results", "weak", "strong")
         text = sheet(app)
         assert text.startswith(
             "All were measured on the same 1 test image. "
@@ -90,6 +90,7 @@ async def test_conclusions_come_first_then_differences(tmp_path: Path) -> None:
         assert "layers not frozen alike conv frozen trains" in text
         assert "stage 1 all layers all layers epochs 1/3 1/5 best epoch 1 1" in text
         assert "optimizer adam 0.001 adam 0.001" in text
+        assert screen.copyable() == [("command", "workbench compare weak strong")]
         assert "2 runs weak, strong" in " ".join(
             str(app.screen.query_one("#heading", Static).content).split()
         )

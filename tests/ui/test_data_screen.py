@@ -23,14 +23,16 @@ from workbench.datasets.audit import Audit
 from workbench.datasets.findings import AuditFinding
 from workbench.errors import UserError
 from workbench.paths import Workspace
+from workbench.render.image_steps import ImageStep, image_steps
 from workbench.text import cut_cells
 from workbench.ui.data import screen as data_screen
-from workbench.ui.data.found import ImageStep, class_columns, class_rows, image_steps
+from workbench.ui.data.found import class_columns, class_rows
 from workbench.ui.data.panes import FilesScreen, FindingList, FindingTable
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.dialogs import Confirm, ErrorDialog
 from workbench.ui.widgets import data_choice
-from workbench.ui.widgets.data_choice import DataChoice, FolderTree, PathField, completions
+from workbench.ui.widgets.data_choice import DataChoice, FolderTree
+from workbench.ui.widgets.path_field import PathField, completions
 from workbench.ui.widgets.picture import Picture
 
 picture = partial(write_photo, width=72, height=66)

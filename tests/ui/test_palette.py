@@ -19,18 +19,19 @@ from workbench.paths import Workspace
 from workbench.runs.lock import take_lock
 from workbench.ui.analyze.screen import AnalyzeScreen
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.commands import TITLES
 from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, Prompt
 from workbench.ui.explain.screen import ExplainScreen
 from workbench.ui.export import ExportScreen
 from workbench.ui.home.screen import HomeScreen
 from workbench.ui.lessons.screen import LessonsScreen
-from workbench.ui.palette import TITLES, CommandProvider
+from workbench.ui.palette import CommandProvider
 from workbench.ui.pick_run import PickRuns
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.widgets import job_part
-from workbench.ui.widgets.data_choice import PathField
+from workbench.ui.widgets.path_field import PathField
 
 
 def offers(app: WorkbenchApp) -> dict[str, str]:

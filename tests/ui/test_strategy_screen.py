@@ -39,7 +39,7 @@ from workbench.ui.strategy import start
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.strategy.start import RunStarter, StartScreen
 from workbench.ui.strategy.widgets import OptionTable
-from workbench.ui.widgets.data_choice import PathField
+from workbench.ui.widgets.path_field import PathField
 
 FEW = replace(BOOK_FACTS, smallest_class=300, images=600)
 

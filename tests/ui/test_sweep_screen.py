@@ -68,6 +68,7 @@ async def test_a_sweep_is_opened_watched_stopped_and_resumed(
         assert isinstance(app.screen, SweepScreen)
         heading = "rates  2 of 4 runs finished, 1 running, 1 planned"
         assert heading in text_of(app.screen, "#heading")
+        assert app.screen.copyable() == [("command", "workbench sweep rates")]
         # 0.8 +- 12.706 * 0.0707 / sqrt(2) = 0.635; an accuracy ends at 1.
         assert table(app) == [
             ["0.1", "2 finished ✓", "0.8000", "0.165-1.000", "-"],

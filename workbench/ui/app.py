@@ -210,7 +210,7 @@ class WorkbenchApp(PersonalApp):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Return the entries of the command palette."""
-        from workbench.ui.palette import list_commands
+        from workbench.ui.commands import list_commands
 
         return list_commands(self, screen)
 

@@ -1,5 +1,6 @@
 """Compare runs: side by side, and their validation curves in one plot."""
 
+import shlex
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -84,6 +85,10 @@ class CompareScreen(WorkbenchScreen):
     def on_resize(self) -> None:
         """Fit the columns to the new width."""
         self._draw()
+
+    def copyable(self) -> list[tuple[str, str]]:
+        """Return the command that shows the same."""
+        return [(tr("command"), shlex.join(["workbench", "compare", *self.names]))]
 
     def runs_changed(self, runs: Runs) -> None:
         """Read the runs again if one of them progressed, or is gone."""

@@ -26,7 +26,7 @@ from workbench.render.strategy import (
 )
 from workbench.text import safe_text
 from workbench.ui.keys import key_of
-from workbench.ui.widgets.data_choice import WEIGHTS, PathField
+from workbench.ui.widgets.path_field import WEIGHTS, PathField
 
 Check = Callable[[Any], str]
 Preview = Callable[[str], list[str]]

@@ -25,7 +25,7 @@ from workbench.ui.base import RunScreen, in_background
 from workbench.ui.dialogs import PickName
 from workbench.ui.explain.view import ExplanationView, ImageChoice
 from workbench.ui.keys import key_of
-from workbench.ui.widgets.data_choice import PathField
+from workbench.ui.widgets.path_field import PathField
 from workbench.words import shown
 
 STEPS, SEED = 40, 1  # of gradient ascent, as in the command

@@ -1,5 +1,6 @@
 """What the screens of ladders and sweeps share: their table while the runs train, and its keys."""
 
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
@@ -124,6 +125,10 @@ class TrialsScreen(WorkbenchScreen):
         read = partial(_read, self.workbench.workspace, self.sweep_name, self.KIND)
         in_background(self, read, self._sweep_read)
         self.set_interval(self.workbench.poll_seconds, self._read_again)
+
+    def copyable(self) -> list[tuple[str, str]]:
+        """Return the command that shows the same."""
+        return [(tr("command"), shlex.join(["workbench", self.KIND, self.sweep_name]))]
 
     def _read_again(self) -> None:
         """Take trials that were added, and runs: they are recorded after their folder is made."""

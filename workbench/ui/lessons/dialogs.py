@@ -18,7 +18,8 @@ from workbench.errors import UserError
 from workbench.lessons.catalogue import parse_seeds
 from workbench.messages import tr
 from workbench.text import safe_text
-from workbench.ui.widgets.data_choice import WEIGHTS, DataChoice, PathField
+from workbench.ui.widgets.data_choice import DataChoice
+from workbench.ui.widgets.path_field import WEIGHTS, PathField
 
 CANCEL = Binding("escape", "dismiss(None)", tr("Cancel"))
 

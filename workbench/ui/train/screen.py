@@ -26,6 +26,7 @@ from workbench.ui.run_actions import resume_run, stop_run
 from workbench.ui.run_views import RunViews
 from workbench.ui.train import text as train_text
 from workbench.ui.train.keys import TRAIN_KEYS
+from workbench.ui.train.log import log_header, log_lines, probe_lines
 from workbench.ui.train.panes import format_gone, format_panel
 from workbench.ui.train.plots import Change, CurvePlots
 from workbench.ui.train.text import gpu_line, host_line
@@ -214,12 +215,8 @@ class TrainScreen(RunViews):
         self.query_one("#coach", TextLine).show(coach)
         log = self.query_one("#log", Tail)
         log.styles.height = lines
-        rows = (
-            train_text.probe_lines(history.probe, lines - 1)
-            if history.probe
-            else train_text.log_lines(history, lines)
-        )
-        log.show(train_text.log_header(history), rows)
+        rows = probe_lines(history.probe, lines - 1) if history.probe else log_lines(history, lines)
+        log.show(log_header(history), rows)
 
     def _state_color(self, view: RunView) -> str:
         name = STATE_COLORS.get(view.summary.state.phase, "$foreground").removeprefix("$")
