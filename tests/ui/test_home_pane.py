@@ -9,7 +9,7 @@ from ui_pilot import driven, until
 
 from workbench.paths import Workspace
 from workbench.runs.watch import RunFeed, RunView
-from workbench.ui.home.detail import LossBelow, RunDetail, cut_start, describe, draw_curve
+from workbench.ui.home.detail import CurveBelow, RunDetail, cut_start, describe, draw_curve
 from workbench.ui.home.table import RunTable
 
 KEYS = {"stop": "f9", "resume": "f5"}
@@ -75,10 +75,10 @@ def test_the_keys_of_a_run_are_named_as_its_person_has_them(tmp_path: Path, view
     assert told[1].endswith("f5 resumes it, enter shows how far it came")
 
 
-async def test_the_loss_takes_the_room_below_a_short_table(tmp_path: Path) -> None:
+async def test_a_curve_takes_the_room_below_a_short_table(tmp_path: Path) -> None:
     finished(Workspace(tmp_path))
     async with driven(tmp_path, (200, 50)) as (app, pilot):
-        below = app.screen.query_one(LossBelow)
+        below = app.screen.query_one(CurveBelow)
         await until(pilot, lambda: below.render().plain.startswith("loss\n"), "the curve")
         table = app.screen.query_one(RunTable)
         assert below.region.y == table.region.bottom
@@ -88,14 +88,15 @@ async def test_the_loss_takes_the_room_below_a_short_table(tmp_path: Path) -> No
         await pilot.resize_terminal(120, 24)
         await until(pilot, lambda: 0 < below.size.height < 22, "a lower terminal")
         await pilot.resize_terminal(80, 24)
-        await until(pilot, lambda: not below.display, "no room")
+        await until(pilot, lambda: below.render().plain.startswith("accuracy\n"), "the other one")
+        assert below.region.bottom < 24
 
 
-async def test_a_long_table_leaves_no_room_for_the_loss(tmp_path: Path) -> None:
+async def test_a_long_table_leaves_no_room_for_a_curve(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     for number in range(20):
         FakeRun(workspace, f"one-{number}", CONVNET.format(epochs=3)).epochs(0, 3)
     async with driven(tmp_path, (120, 24)) as (app, pilot):
-        table, below = app.screen.query_one(RunTable), app.screen.query_one(LossBelow)
+        table, below = app.screen.query_one(RunTable), app.screen.query_one(CurveBelow)
         await until(pilot, lambda: table.row_count == 20 and table.size.height > 18, "all runs")
         assert below.render().plain == ""

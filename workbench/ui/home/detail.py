@@ -92,20 +92,21 @@ class RunDetail(Vertical):
         self.query_one("#facts", Static).update(facts)
 
 
-class LossBelow(Widget):
-    """The loss of the run under the cursor, in the rows that a short table leaves below it."""
+class CurveBelow(Widget):
+    """A curve of the run under the cursor, in the rows that a short table leaves below it."""
 
     DEFAULT_CSS = """
-    LossBelow { height: 1fr; padding: 2 1 0 1; }
+    CurveBelow { height: 1fr; padding: 2 1 0 1; }
     """
 
     _view: RunView | None = None
+    _metric: Metric = "accuracy"
     _utf8 = True
 
-    def show(self, view: RunView | None, utf8: bool) -> None:
+    def show(self, view: RunView | None, metric: Metric, utf8: bool) -> None:
         """Show a run, drawn again only if it changed; nothing without one."""
-        if view is not self._view or utf8 != self._utf8:
-            self._view, self._utf8 = view, utf8
+        if view is not self._view or metric != self._metric or utf8 != self._utf8:
+            self._view, self._metric, self._utf8 = view, metric, utf8
             self.refresh()
 
     def render(self) -> Text:
@@ -114,7 +115,7 @@ class LossBelow(Widget):
         if self._view is None or rows < MIN_PLOT:
             return Text()
         color = self.app.theme_variables.get
-        return draw_curve(self._view, width, rows, self._utf8, color, "loss")
+        return draw_curve(self._view, width, rows, self._utf8, color, self._metric)
 
 
 def draw_curve(

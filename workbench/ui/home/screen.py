@@ -29,6 +29,7 @@ from workbench.errors import UserError
 from workbench.experiment.metrics import METRICS
 from workbench.hosts.fetch import describe_problem
 from workbench.messages import tr
+from workbench.render.curves import Metric
 from workbench.render.runs import describe_run, describe_runs, empty_table_text
 from workbench.runs.sweep import sweeps_by_run
 from workbench.runs.sweep_record import count_sweeps
@@ -38,7 +39,7 @@ from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS, in_background
 from workbench.ui.dialogs import PickName
 from workbench.ui.home.actions import OFFERED, RunActions
-from workbench.ui.home.detail import LossBelow, RunDetail
+from workbench.ui.home.detail import CurveBelow, RunDetail
 from workbench.ui.home.options import TableOptions
 from workbench.ui.home.table import SORT_COLUMNS, RunTable
 from workbench.ui.keys import key_of
@@ -64,7 +65,7 @@ class HomeScreen(RunActions):
     _names_before: Sequence[str] = ()  # of the runs shown when another screen opened
 
     def compose_body(self) -> ComposeResult:
-        """Yield filter, hidden at first; table, loss and pane; a hint; machines; the detail."""
+        """Yield filter, hidden at first; table, curve and pane; a hint; machines; the detail."""
         yield Input(placeholder=tr("words, or acc>0.9 base:vgg16 tag:night -state:failed"),
                     id="filter")  # fmt: skip
         yield Static(id="query-error")
@@ -72,7 +73,7 @@ class HomeScreen(RunActions):
             with Vertical(id="left"):
                 yield RunTable(id="runs")
                 yield Static(id="nothing")
-                yield LossBelow()
+                yield CurveBelow()
             yield RunDetail(id="pane")
         with Vertical(id="foot"):
             yield Static(id="hosts")
@@ -159,7 +160,7 @@ class HomeScreen(RunActions):
         pane = self._pane_cells() if shown else 0
         self.query_one("#pane").display = bool(pane)
         self.query_one("#pane").styles.width = pane
-        self.query_one(LossBelow).display = bool(pane)
+        self.query_one(CurveBelow).display = bool(shown)
         bars = bool(pane) + (len(shown) > self.app.size.height - FRAME)
         room = self.app.size.width - pane - SCROLLBAR * bars
         by = self._settings.group
@@ -221,7 +222,8 @@ class HomeScreen(RunActions):
         self.query_one("#detail").display = not wide
         if wide:
             self.query_one(RunDetail).show(view, self.workbench.utf8)
-            self.query_one(LossBelow).show(view, self.workbench.utf8)
+        metric: Metric = "loss" if wide else "accuracy"  # the pane has the other one
+        self.query_one(CurveBelow).show(view, metric, self.workbench.utf8)
         detail = describe_run(view, tags=True) if view else Text()
         if detail != self._detail:
             self._detail = detail
