@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from event_lines import LogWriter
 from rich.text import Text
+from screen_text import lines
 from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
@@ -223,6 +224,7 @@ async def test_another_metric_is_shown_and_kept(tmp_path: Path) -> None:
         await until(pilot, lambda: names(app) == ["rare", "often", "old"], "best first")
         order = "3 runs, best macro F1 first, tested runs before others"
         await until(pilot, lambda: text(app, "#heading").endswith(order), order)
+        assert order in lines(app.screen)[0]  # the path of the workspace is cut, not what follows
         app.draft_writer.flush()
     assert read_table_settings(Workspace(tmp_path)) == TableSettings("macro_f1", "metric")
     async with driven(tmp_path) as (app, pilot):

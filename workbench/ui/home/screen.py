@@ -39,13 +39,14 @@ from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS, in_background
 from workbench.ui.dialogs import PickName
 from workbench.ui.home.actions import OFFERED, RunActions
-from workbench.ui.home.detail import CurveBelow, RunDetail
+from workbench.ui.home.detail import CurveBelow, RunDetail, cut_start
 from workbench.ui.home.options import TableOptions
 from workbench.ui.home.table import SORT_COLUMNS, RunTable
 from workbench.ui.keys import key_of
 
 PANE_SHARE, MIN_PANE = 0.38, 44  # of the width, cells
 SCROLLBAR = 2  # cells
+MIN_PATH = 8  # cells of the workspace
 FRAME = 6  # rows above and below those of the runs, at most
 
 
@@ -81,19 +82,20 @@ class HomeScreen(RunActions):
 
     def heading(self) -> Text:
         """Return the workspace and the number of its runs."""
-        text = Text("workbench", style="bold")
-        text.append(f"  {safe_text(self.workbench.workspace.root, 60)}", style="dim")
-        text.append(f"   {describe_runs(self.everywhere())}")
+        runs = Text(f"   {describe_runs(self.everywhere())}")
         if self.workbench.reads_runs:
-            text.append(tr(", reading the others"))
+            runs.append(tr(", reading the others"))
         if hosts := self.workbench.hosts:
-            text.append(tr(" on {count} machines", count=len(hosts) + 1))
-        text.append(self._describe_order())
+            runs.append(tr(" on {count} machines", count=len(hosts) + 1))
+        runs.append(self._describe_order())
         kinds = Counter(sweep.kind for sweep in self.workbench.sweeps)
         if kinds:
             counts = ", ".join(count_sweeps(kinds[kind], kind) for kind in sorted(kinds))
-            text.append(f", {counts} ({key_of(self, 'ladders')})")
-        return text
+            runs.append(f", {counts} ({key_of(self, 'ladders')})")
+        text = Text("workbench  ", style="bold")
+        room = self.app.size.width - 2 - text.cell_len - runs.cell_len  # within the margins
+        path = cut_start(safe_text(self.workbench.workspace.root, 60), max(room, MIN_PATH))
+        return text.append(path, style="not bold dim").append_text(runs)
 
     def _describe_order(self) -> str:
         """Return what the runs are sorted by, "" for the newest first."""
