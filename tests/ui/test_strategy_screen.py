@@ -191,7 +191,7 @@ async def test_another_base_is_chosen_from_a_list(draft):
         dialog = await open_option(pilot, screen, "base.name")
         choices = dialog.query_one(OptionList)
         lines = [str(option.prompt) for option in choices.options]
-        assert lines[0].split() == ["vgg16", "14.7", "M", "16", "G", "59", "MB", "71.3", "%"]
+        assert lines[0].split() == ["vgg16", "14.7", "M", "7.83", "G", "59", "MB", "71.3", "%"]
         names = [line.split()[0] for line in lines]
         assert names == list(BASES)
         choices.highlighted = names.index("mobilenetv2-1.0")
