@@ -142,6 +142,8 @@ class SettingsScreen(WorkbenchScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Explain here, too: all concepts, as this screen has none of its own."""
+        if action == "filter" and isinstance(self.focused, Input):
+            return False  # where the key types itself
         return action == "show_concepts" or super().check_action(action, parameters)
 
     def action_show_concepts(self) -> None:
