@@ -52,7 +52,8 @@ SIZE = (80, 24)
 SIZES = ((120, 40), (200, 50), (110, 32), (160, 24), (60, 20), (80, 24))  # one after another
 SMALLEST = (80, 24)  # below it only a notice is shown
 KEPT_WIDE = ("layers",)  # a picture on a wide terminal
-MOMENT, CALM = 0.03, 5  # seconds; unchanged for so many polls is settled
+MOMENT = 0.03  # seconds between two polls
+CALM, BRIEF = 5, 2  # polls without a change: of what is compared; of what is seen in passing
 NOW = 1_772_445_600.0
 HOUR, DAY = 3600.0, 86400.0
 GPU = gpu(memory_used=100 * GIB, utilization=72, temperature=58, processes=(process(),))
@@ -201,8 +202,10 @@ def _picture(path: Path, seed: int) -> None:
 # Showing a screen
 
 
-async def settled(app: WorkbenchApp, pilot: Pilot[Any], *words: str) -> list[str]:
-    """Return the lines once they contain these words and do not change any more."""
+async def settled(
+    app: WorkbenchApp, pilot: Pilot[Any], *words: str, polls: int = CALM
+) -> list[str]:
+    """Return the lines once they contain these words and stay the same for so many polls."""
     before: list[str] = []
     calm = 0
     for _ in poll():
@@ -211,7 +214,7 @@ async def settled(app: WorkbenchApp, pilot: Pilot[Any], *words: str) -> list[str
         there = all(some in "\n".join(now) for some in words)
         calm = calm + 1 if there and now == before else 0
         before = now
-        if calm == CALM:
+        if calm == polls:
             return now
     raise AssertionError(f"{words} in vain:\n" + "\n".join(before))
 
@@ -263,9 +266,9 @@ def show(
                 await pilot.press(case.key)
                 await settled(app, pilot, *case.more)
             shown = [Shown.of(app)]
-            for width, height in then:
+            for number, (width, height) in enumerate(then, start=1):
                 await pilot.resize_terminal(width, height)
-                await settled(app, pilot)
+                await settled(app, pilot, polls=CALM if number == len(then) else BRIEF)
                 shown.append(Shown.of(app))
             return shown
 

@@ -95,7 +95,7 @@ class HomeScreen(RunActions):
         text = Text("workbench  ", style="bold")
         room = self.app.size.width - 2 - text.cell_len - runs.cell_len  # within the margins
         path = cut_start(safe_text(self.workbench.workspace.root, 60), max(room, MIN_PATH))
-        return text.append(path, style="not bold dim").append_text(runs)
+        return text.append(path, style="dim").append_text(runs)
 
     def _describe_order(self) -> str:
         """Return what the runs are sorted by, "" for the newest first."""
