@@ -34,10 +34,12 @@ from workbench.ui.machine.views import (
     format_finding,
     format_verdict,
 )
+from workbench.ui.widgets.concept_notes import ConceptNotes
 
 POLL_SECONDS = 0.1  # between two polls of a running check
 AGE_SECONDS = 10.0  # between two updates of the report's age
 DETAIL_ROWS = 40  # of a terminal with room for the details below the facts
+NOTES = ("machine", "batches")  # concepts below the details
 
 
 class CheckChanged(Message):
@@ -76,6 +78,7 @@ class MachineScreen(WorkbenchScreen):
     MachineScreen.-wide #gauges {
         width: 40%; min-width: 44; height: 1fr; max-height: 100%; margin: 0 0 0 2;
     }
+    MachineScreen ConceptNotes { margin-top: 2; }
     MachineScreen.-wide UsagePlot { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -103,13 +106,14 @@ class MachineScreen(WorkbenchScreen):
         return TextStyle(self.workbench.utf8, self.color)
 
     def compose_body(self) -> ComposeResult:
-        """Yield the findings, and the gauges below or beside them."""
+        """Yield the findings and what is below them, and the gauges below or beside."""
         with Vertical(id="machine"):
             with VerticalScroll(id="report", can_focus=False):
                 yield Static(id="verdict")
                 yield OptionList(id="findings")
                 yield Static(id="rows")
                 yield Static(id="probes")
+                yield ConceptNotes(NOTES)
             yield LiveGauges(self._text_style, self.workbench.poll_seconds, id="gauges")
 
     def on_resize(self) -> None:
