@@ -284,7 +284,7 @@ def _read_changed(workspace: Workspace, before: Sweep) -> tuple[Sweep, set[str]]
     """Return the sweep if it is another than before, else, or if it is gone, None."""
     try:
         found = _read(workspace, before.name, before.record.kind)
-    except UserError:
+    except (UserError, OSError):
         return None
     return found if found[0] != before else None
 
