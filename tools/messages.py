@@ -90,7 +90,7 @@ def kept_texts() -> dict[str, list[Message]]:
     schema = ExperimentSpec.model_json_schema()
     tables = [schema, *schema["$defs"].values()]
     keys = [key.get("description", "") for one in tables for key in one["properties"].values()]
-    helps = [text for _, text in help_texts(workbench)]
+    helps = [text for _, _, text in help_texts(workbench)]
     places = {
         "experiment/presets/*.toml": presets,
         "experiment/*section*.py": keys,

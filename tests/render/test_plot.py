@@ -68,6 +68,10 @@ def test_names_and_values_are_beside_the_last_points() -> None:
     same = lines(curve(RISING, "train"), curve(RISING, "val"), options=ASCII)
     assert "train 0.500" in same[0]
     assert "val 0.500" in same[1]
+    higher = Series("val", (0.1, 0.501), "#ffffff", marker="o")  # by less than a row
+    near = lines(Series("train", (0.1, 0.5), "#ffffff", marker="o"), higher, options=ASCII)
+    assert "val 0.501" in near[0]
+    assert "train 0.500" in near[1]
 
 
 def test_smoothed_curves_show_their_newest_real_value() -> None:

@@ -70,7 +70,7 @@ def test_the_log_beside_the_coach_does_not_wrap_in_korean(draft: Draft) -> None:
     case = replace(CASES["train-finished"], words=("0.943", "54"))
     [shown] = show(case, draft, (120, 40), running="cats-dogs-12")
     [title] = (line for line in shown.lines if "검증 손실" in line)
-    [best] = (line for line in shown.lines if " 최고 " in line and "1.0e-05" in line)
+    [best] = (line for line in shown.lines if " 최적 " in line and "1.0e-05" in line)
     assert title.rstrip().endswith("학습률        시간")
     assert best.rstrip().endswith("54초")
 

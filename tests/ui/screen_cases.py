@@ -219,7 +219,7 @@ CASES = {
     "label": Case("label", ("13 left", "▀▀▀▀", "most similar"), _label, asks=1),
     "analyze": Case("analyze", ("threshold 0.5",), _analyze),
     "analyze-curve": Case("analyze", ("threshold 0.5",), _curve, "v", ("Twice as many",)),
-    "map": Case("map", ("suspect 1 of", "▀▀▀▀"), _map),
+    "map": Case("map", ("by doubt 1 of", "▀▀▀▀"), _map),
     "export": Case("export", ("The model as Keras",), _export),
     "lessons": Case("lessons", ("Seen here.", "enter runs translation"), _lessons, asks=1),
     "concepts": Case("concepts", ("place 1",), lambda draft: (("border-effect",),)),

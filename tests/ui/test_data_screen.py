@@ -30,7 +30,7 @@ from workbench.ui.data.found import class_columns, class_rows
 from workbench.ui.data.panes import FilesScreen, FindingList, FindingTable
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.dialogs import Confirm, ErrorDialog
-from workbench.ui.widgets import data_choice
+from workbench.ui.widgets import path_field
 from workbench.ui.widgets.data_choice import DataChoice, FolderTree
 from workbench.ui.widgets.path_field import PathField, completions
 from workbench.ui.widgets.picture import Picture
@@ -169,7 +169,7 @@ async def test_tab_before_the_folder_was_read_completes_once_it_was(workspace, p
         assert read.wait(GUARD)
         return completions(value, **options)
 
-    monkeypatch.setattr(data_choice, "completions", slow)
+    monkeypatch.setattr(path_field, "completions", slow)
     async with on_screen(workspace) as (pilot, screen):
         field = screen.query_one(PathField)
         field.value = f"{pets}/ca"

@@ -56,7 +56,7 @@ async def test_the_cursor_starts_at_the_first_suspect(tmp_path: Path) -> None:
         assert text_of(screen, "#facts").splitlines() == [
             "label  cat  0.10",
             "else   dog  0.90",
-            "suspect 1 of 6",
+            "by doubt 1 of 6",
             "probably wrong",
             "image 1 of 2 here",
         ]

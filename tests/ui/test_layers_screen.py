@@ -127,7 +127,7 @@ async def test_a_run_shows_what_was_requested_compiled_and_moved(tmp_path: Path)
         assert row(app, "block block5")[3:] == ["trains", "trains", "5.23 %"]
         text = shown(app)
         assert "stage 2 of 2, after epoch 4" in text
-        assert "7,079,937 of 14,715,201 trainable, 7,635,264 frozen 48 %" in text
+        assert "7,079,937 of 14,715,201 (48 %) trainable, 7,635,264 frozen" in text
         assert "block1-block4 ran once, then never again" in text
         assert "1 solve the head: at once" in text
         await pilot.press("v")
@@ -281,7 +281,7 @@ async def test_a_draft_shows_the_cost_of_a_choice(tmp_path: Path) -> None:
     async with driven(tmp_path) as (app, pilot):
         done = await open_draft(app, pilot, "fine-tuning")
         text = shown(app)
-        assert "7,079,937 of 14,715,201 trainable, 7,635,264 frozen 48 %" in text
+        assert "7,079,937 of 14,715,201 (48 %) trainable, 7,635,264 frozen" in text
         assert "block1-block4 run once: about" in text
         assert "on disk, then never again" in text
         assert "if not cached" in text

@@ -104,6 +104,7 @@ async def test_an_explanation_of_the_model_is_found_before_its_concept(
         for query in ("grad", "Grad-CAM", "gradcam", "cam filters"):
             assert (await found(app, query))[0] == TITLES["explain"]
         assert "Explain: grad cam" in await found(app, "grad cam")
+        assert (await found(app, "check"))[0] == TITLES["machine"]
         await choose(app, pilot, "grad", TITLES["explain"])
         await until(pilot, lambda: isinstance(app.screen, ExplainScreen), "the screen")
 

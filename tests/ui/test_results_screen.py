@@ -91,7 +91,7 @@ async def test_errors_are_pictures_with_both_labels(tmp_path: Path) -> None:
         await pilot.press("v", "v")
         await pilot.pause()
         first, second, third = (str(one.render()) for one in grid.query(Static))
-        assert first.startswith("cat.7.png\ntrue cat\npred dog 0.99\n▀▀▀")
+        assert first.startswith("cat.7.png\ntrue cat 0.01\npred dog 0.99\n▀▀▀")
         assert "no picture: there is no such file" in second
         assert "no picture: " in third
         assert "\x1b" not in second + third

@@ -202,9 +202,10 @@ def _stalled(curves: TrainingCurves) -> CurveAdvice | None:
     known = {"val_loss": curves.val_loss, "val_accuracy": curves.val_accuracy}
     best = known.get(curves.monitor, curves.val_score)[curves.best]
     value = "" if best is None else tr("{best:.3f} at ", best=best)
-    left = curves.patience - since
-    stops = ""
-    if curves.patience and curves.working:
+    left, stops = curves.patience - since, ""
+    remaining = curves.planned - curves.number(len(curves.loss) - 1)
+    ends_before = curves.planned and left >= remaining > 0
+    if curves.patience and curves.working and not ends_before:
         stops = tr("; stops in {left}", left=left) if left > 0 else tr("; stops now")
     return CurveAdvice(
         "stalled",

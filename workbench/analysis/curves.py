@@ -20,6 +20,7 @@ class TrainingCurves:
         best: index of the newest stage's best epoch by `monitor`; None without validation.
         val_score: the monitored metric if it is neither loss nor accuracy; else ().
         patience: epochs without improvement after which the stage ends; 0: never.
+        planned: epochs of the newest stage; 0 if unknown.
         classes: 0 if unknown.
         validation_images: 0 if unknown.
         pretrained: True with a pretrained base below the head.
@@ -36,6 +37,7 @@ class TrainingCurves:
     best: int | None = None
     monitor: str = "val_loss"
     patience: int = 0
+    planned: int = 0
     classes: int = 0
     validation_images: int = 0
     pretrained: bool = False

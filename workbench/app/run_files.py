@@ -119,7 +119,8 @@ def require_model(folder: RunFolder) -> Path:
     if not folder.model_path.exists():
         name = safe_text(folder.name)
         raise UserError(
-            tr("{name} has no model yet: it is not finished.", name=name), tr("See: workbench runs")
+            tr("{name} has no model yet: it is not finished.", name=name),
+            tr("See: workbench status {name}", name=name),
         )
     return folder.model_path
 

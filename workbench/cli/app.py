@@ -26,7 +26,7 @@ _REOPEN = "_WORKBENCH_REOPEN"  # route of the screen to return to when the app s
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Without a command, on a terminal: the guided app. Or start with `workbench demo`, or "
-    "`workbench train --preset convnet --data FOLDER`.",
+    "`workbench train --preset linear-probe --data FOLDER`.",
 )
 @version_option
 @help_all_option

@@ -55,7 +55,7 @@ def demo(workspace: Workspace) -> None:
         tr(
             "\n"
             "Next: {list_runs}, {evaluate}, or your own images: workbench train "
-            "--preset convnet --data FOLDER",
+            "--preset linear-probe --data FOLDER",
             list_runs=command_line(workspace, "runs"),
             evaluate=command_line(workspace, "evaluate", results[-1].run),
         )

@@ -126,7 +126,7 @@ def gradcam(
     layer: str | None,
     out: Path | None,
 ) -> None:
-    """Show which parts of an image support a label (Grad-CAM, Selvaraju et al. 2017).
+    """Show which parts of an image support a label, by Grad-CAM (Selvaraju and others, 2017).
 
     Left the input image, right the heat map over it: dark red is little, bright yellow much. Each
     picture is scaled by itself, so colours compare parts of an image, not images.

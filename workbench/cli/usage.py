@@ -77,14 +77,19 @@ class CellHelp(click.HelpFormatter):
         super().write(narrowed(string))
 
 
-def help_texts(command: click.Command) -> Iterator[tuple[click.Command | click.Option, str]]:
-    """Yield a command, its options and all commands below it, with the English text of each."""
+def help_texts(command: click.Command) -> Iterator[tuple[click.Command | click.Option, str, str]]:
+    """Yield a command, its options and all commands below it: attribute and English text of each.
+
+    An epilog that begins with a backspace has commands to copy.
+    """
     owners: list[click.Command | click.Option] = [command]
     owners += [one for one in command.params if isinstance(one, click.Option)]
     for owner in owners:
         if owner.help:
             paragraphs = inspect.cleandoc(owner.help).strip().split("\n\n")
-            yield owner, "\n\n".join(map(_as_click_fills_it, paragraphs))
+            yield owner, "help", "\n\n".join(map(_as_click_fills_it, paragraphs))
+    if command.epilog and not command.epilog.startswith("\b"):
+        yield command, "epilog", command.epilog
     for one in command.commands.values() if isinstance(command, click.Group) else ():
         yield from help_texts(one)
 
@@ -104,8 +109,8 @@ def translate_help(command: click.Command) -> None:
         for name, look_up in (("_", _translated), ("ngettext", _counted)):
             if hasattr(module, name):
                 setattr(module, name, look_up)
-    for owner, text in help_texts(command):
-        owner.help = tr_kept(text)
+    for owner, attribute, text in help_texts(command):
+        setattr(owner, attribute, tr_kept(text))
 
 
 def _translated(sentence: str) -> str:

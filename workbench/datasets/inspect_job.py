@@ -113,7 +113,8 @@ def inspect_source(
     facts = source_facts(found)
     part = "train" if facts.user_split else UNSPLIT
     usable = tuple(by_split.get(part, 0) for by_split in audit.counts.values())
-    facts = replace(facts, class_images=usable)
+    smallest = min(sum(by_split.values()) for by_split in audit.counts.values())
+    facts = replace(facts, class_images=usable, smallest_class=smallest)
     images = open_images(found.root)
     number = count()
     samples = {

@@ -216,9 +216,11 @@ def _mark_cursor(canvas: list[Row], frame: Frame, options: PlotOptions) -> None:
 
 def _side(names: Sequence[tuple[float | None, str, str]], frame: Frame) -> dict[int, Cell]:
     """Return names beside the last points, by row; those that would share a row move apart."""
-    wanted = sorted((frame.row(v), name, color) for v, name, color in names if v is not None)
+    known = ((v, name, color) for v, name, color in names if v is not None)
+    wanted = sorted(known, key=lambda one: -one[0])
     placed: dict[int, Cell] = {}
-    for number, (row, name, color) in enumerate(wanted):
+    for number, (value, name, color) in enumerate(wanted):
+        row = frame.row(value)
         later = len(wanted) - number - 1  # rows needed by the ones below
         row = min(max(row, max(placed, default=-1) + 1), frame.rows - 1 - later)
         if row >= 0:

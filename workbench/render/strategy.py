@@ -173,9 +173,12 @@ def _resources(cost: Forecast) -> Text:
     if kept:
         once = sum(one.prefix for one in cost.seconds)
         text.append("\n" + pad_cells(tr("base"), LABEL), style="dim")
-        text.append(
-            tr("runs once an image, {kept} on disk", kept=format_bytes(kept)), style="not dim"
+        runs = (
+            tr("runs twice an image, mirrored too, {kept} on disk", kept=format_bytes(kept))
+            if any(one.stage.mirrored for one in cost.costs)
+            else tr("runs once an image, {kept} on disk", kept=format_bytes(kept))
         )
+        text.append(runs, style="not dim")
         text.append(
             tr(", {once} of the time", once=format_seconds(once)) if once else "", style="not dim"
         )

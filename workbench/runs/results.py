@@ -24,12 +24,18 @@ _ON_BASE = ("feature-extraction", "fine-tuning")  # presets of the book with a b
 
 @dataclass(frozen=True)
 class WorstError:
-    """A wrong prediction; `probability` is that of the predicted label."""
+    """A wrong prediction.
+
+    Attributes:
+        probability: of the predicted label.
+        of_label: probability of the true label, None if unknown.
+    """
 
     path: str
     label: str
     predicted: str
     probability: float
+    of_label: float | None = None
 
 
 @dataclass(frozen=True)
@@ -207,8 +213,13 @@ def _parse_class(row: Mapping[str, Any]) -> ClassMetrics:
 
 
 def _parse_error(row: Mapping[str, Any]) -> WorstError:
+    loss = number(row.get("loss"))  # the crossentropy of the image
     return WorstError(
-        str(row["path"]), str(row["label"]), str(row["predicted"]), _finite(row["probability"])
+        str(row["path"]),
+        str(row["label"]),
+        str(row["predicted"]),
+        _finite(row["probability"]),
+        None if loss is None else math.exp(-loss),
     )
 
 

@@ -271,6 +271,7 @@ class WorkbenchApp(PersonalApp):
             while len(self.screen_stack) > _BOTTOM:
                 self.pop_screen()
             self.open(route, *arguments)
+        self.started_run = str(arguments[0]) if route == "train" else ""
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Store the newest runs and notify the screens."""

@@ -77,6 +77,7 @@ class BaseApp(App[None]):
         hosts: other machines of the settings and their runs, updated in the background.
         sweeps: records of all ladders and sweeps, updated with the runs.
         pixels: draws pictures in pixels where the terminal can.
+        started_run: name of the run that was started here last, until Home has shown it.
         warm: a worker for the next run, started while a person sets up an experiment.
         draft_writer: writes drafts.
         settings: of the person.
@@ -91,6 +92,7 @@ class BaseApp(App[None]):
     hosts: Sequence[HostView]
     sweeps: tuple[SweepRecord, ...]
     pixels: PixelLayer
+    started_run: str = ""
     warm: WarmWorker | None
     draft_writer: DraftWriter
     settings: Settings

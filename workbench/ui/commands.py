@@ -16,7 +16,7 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen
 from workbench.ui.guide import launch_demo, start_experiment
-from workbench.ui.keys import key_of
+from workbench.ui.keys import key_of, types_itself
 from workbench.ui.run_actions import ask_to_label, compare_run, resume_run, stop_run
 from workbench.words import shown
 
@@ -251,6 +251,8 @@ def screen_keys(screen: Screen[object]) -> list[ActiveBinding]:
     for active in screen.active_bindings.values():
         binding = active.binding
         if binding.id in ("palette", "suspend"):  # of the terminal, not of the screen
+            continue
+        if types_itself(screen, binding):
             continue
         if binding.description and (binding.show or binding.id):
             found.setdefault(binding.action.removeprefix("app."), active)

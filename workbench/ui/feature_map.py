@@ -146,7 +146,7 @@ class FeatureMapScreen(RunScreen, JobPart):
         other = safe_text(suspect.suggested, SIDE - 12)
         text.append(tr("\nelse   "), "dim").append(f"{other}  {suspect.suggested_probability:.2f}")
         count = len(report.suspects)
-        text.append(tr("\nsuspect {rank:,} of {count:,}", rank=suspect.rank, count=count))
+        text.append(tr("\nby doubt {rank:,} of {count:,}", rank=suspect.rank, count=count))
         style = "bold" if suspect.issue else "dim"
         text.append("\n").append(
             tr("probably wrong") if suspect.issue else tr("as expected"), style

@@ -10,6 +10,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding
+from textual.keys import key_to_character
 from textual.screen import ActiveBinding, ModalScreen, Screen
 from textual.widgets import Footer
 
@@ -31,6 +32,15 @@ def key_of(screen: Screen[Any], name: str) -> str:
                 key = app._keymap.get(name, one.key).split(",")[0]
                 return app.get_key_display(one.with_key(key, key_display=None))
     raise KeyError(name)
+
+
+def types_itself(screen: Screen[Any], binding: Binding) -> bool:
+    """Return whether a key would be typed into the field that has the focus.
+
+    Textual leaves such keys out, but for those that a person has chosen and the slash.
+    """
+    character = "/" if binding.key == "slash" else key_to_character(binding.key)
+    return bool(screen.focused and screen.focused.check_consume_key(binding.key, character))
 
 
 class KeyLine(Footer):
@@ -62,7 +72,7 @@ class KeyLine(Footer):
         """Return the bindings that fit, and the end of the line, which says if there are others."""
         found: dict[str, ActiveBinding] = {}
         for active in self.screen.active_bindings.values():
-            if active.binding.show:
+            if active.binding.show and not types_itself(self.screen, active.binding):
                 found.setdefault(active.binding.action, active)
         end = self._end(False)
         fitting = self._fit(found, end)

@@ -142,15 +142,17 @@ def _plain(text: str) -> str:
 def _score(words: Sequence[str], command: SystemCommand) -> int:
     """Return a score, higher for words of the title and for word starts; 0 if one is missing.
 
-    The word that a title begins with counts most: "tag" is Tag before a Filter that knows tags.
+    A whole word before the colon counts more, and most the first one: "tag" is Tag before a Filter
+    that knows tags, "check" the machine check before a Stop with a checkpoint.
     """
     title, help_text = f" {_plain(command.title)} ", f" {_plain(command.help)}"
+    name = f" {_plain(command.title.partition(':')[0])} "
     help_text += f" {_plain(_in_english(command))}"
     total = 0
     for word in words:
         start = f" {word}"
         points = 3 if start in title else 2 if word in title else 1 if start in help_text else 0
-        points += title.startswith(f"{start} ")
+        points += (f"{start} " in name) + title.startswith(f"{start} ")
         if not points:
             return 0
         total += points

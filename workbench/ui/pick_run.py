@@ -1,5 +1,6 @@
 """Dialogs to choose one or several runs."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
@@ -23,11 +24,10 @@ from workbench.ui.base import BaseApp, T
 ROOM = 66  # cells of a run's line
 SHOWN = ("state", "run", "strategy", METRIC_COLUMN)  # of home's columns
 MARKED, UNMARKED = "[x]", "[ ]"
-LEGEND = tr(
-    "{validation}: on validation images, {cross}: by cross-validation",
-    validation=VALIDATION,
-    cross=CROSS_VALIDATION,
-)
+MARKS = {  # behind a figure
+    VALIDATION: tr("{mark}: on validation images", mark=VALIDATION),
+    CROSS_VALIDATION: tr("{mark}: by cross-validation", mark=CROSS_VALIDATION),
+}
 
 
 class RunDialog(ModalScreen[T]):
@@ -41,7 +41,7 @@ class RunDialog(ModalScreen[T]):
     .dialog { width: 76; max-width: 100%; }
     OptionList { height: auto; max-height: 12; margin-top: 1; border: none; padding: 0;
                  background: $panel; }
-    #keys { color: $secondary; }
+    .below { color: $secondary; }
     """
     KEYS: ClassVar[str]
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", tr("Cancel"))]
@@ -58,7 +58,13 @@ class RunDialog(ModalScreen[T]):
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 200)))
             yield OptionList(*map(Option, self.options(lines)))
-            yield Static(Text(f"{self.KEYS}   {LEGEND}"), id="keys")
+            yield Static(Text(self.KEYS), classes="below")
+            marks = [
+                meaning
+                for mark, meaning in MARKS.items()
+                if any(re.search(rf"\d {mark}( |$)", line.plain) for line in lines)
+            ]
+            yield Static(Text(", ".join(marks)), classes="below")
 
     def options(self, lines: list[Text]) -> list[Text]:
         """Return the lines of the list, from those of the runs."""

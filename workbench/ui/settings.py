@@ -25,7 +25,7 @@ from workbench.ui.dialogs import Confirm, PickName, Prompt, show_error
 
 _NAME_CELLS, _VALUE_CELLS = 21, 12
 _FREE = 6  # letters without a meaning that are named where a key is asked for
-_BESIDE = 12  # cells of margins, scroll bar and the blanks between columns
+_BESIDE = 13  # cells of margins, scroll bar and the blanks between columns
 
 
 class KeyDialog(ModalScreen[str | None]):
@@ -142,8 +142,6 @@ class SettingsScreen(WorkbenchScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Explain here, too: all concepts, as this screen has none of its own."""
-        if action == "filter" and isinstance(self.focused, Input):
-            return False  # where the key types itself
         return action == "show_concepts" or super().check_action(action, parameters)
 
     def action_show_concepts(self) -> None:
@@ -208,11 +206,11 @@ class SettingsScreen(WorkbenchScreen):
         mark = "*" if changed else " "
         room = max(self.app.size.width - _NAME_CELLS - _VALUE_CELLS - _BESIDE, 8)
         lines = [cut_cells(about, room)] if self._shows_keys else wrap_cells(about, room)
-        below = "\n" + " " * (_NAME_CELLS + _VALUE_CELLS + 3)
+        below = "\n" + " " * (_NAME_CELLS + _VALUE_CELLS + 4)
         text = Text.assemble(
             f"{mark}{pad_cells(cut_cells(name, _NAME_CELLS), _NAME_CELLS)} ",
             (pad_cells(cut_cells(value, _VALUE_CELLS), _VALUE_CELLS), "bold" if changed else ""),
-            (f" {below.join(lines)}", "dim"),
+            (f"  {below.join(lines)}", "dim"),
         )
         text.no_wrap = True
         return text

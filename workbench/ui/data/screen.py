@@ -52,7 +52,7 @@ class DataScreen(StepScreen, JobPart):
         Binding(
             "s", "augment", tr("Augmentation"), id="data.augment", tooltip=tr("see it on an image")
         ),
-        Binding("i", "images", tr("Images"), id="data.images", tooltip=tr("choose other images")),
+        Binding("i", "images", tr("Source"), id="data.images", tooltip=tr("choose other images")),
         Binding("r", "rescan", tr("Scan again"), id="data.rescan"),
         Binding("x", "cancel", tr("Cancel"), id="data.cancel"),
     ]

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.widgets import DataTable, Input
+from textual.widgets import DataTable
 
 from workbench.messages import tr
 from workbench.runs.annotations import add_note, write_tags
@@ -90,8 +90,6 @@ class RunActions(WorkbenchScreen):
         """Offer what can be done with the run under the cursor, and with the others."""
         if action == "undo":
             return bool(self.trash)
-        if action == "filter" and isinstance(self.focused, Input):
-            return False  # where the key types itself
         if action in ("filter", "settings", "sort"):
             return bool(self.everywhere())
         if action == "toggle_row":

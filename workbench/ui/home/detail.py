@@ -32,6 +32,7 @@ from workbench.words import shown
 
 PLOT_SHARE = 0.4  # of the height
 MIN_PLOT, MAX_PLOT = 8, 20  # rows
+LEAST_BELOW = 6  # rows of a plot below the table
 # What of a spec is shown, by the label that it has.
 KEYS = {
     "data": ("data.source", "data.image_size"),
@@ -96,7 +97,7 @@ class CurveBelow(Widget):
     """A curve of the run under the cursor, in the rows that a short table leaves below it."""
 
     DEFAULT_CSS = """
-    CurveBelow { height: 1fr; padding: 2 1 0 1; }
+    CurveBelow { height: 1fr; padding: 1 1 0 1; }
     """
 
     _view: RunView | None = None
@@ -112,7 +113,7 @@ class CurveBelow(Widget):
     def render(self) -> Text:
         """Return the curves, nothing where they would be too flat to read."""
         width, rows = self.content_size.width, self.content_size.height - 1  # the title
-        if self._view is None or rows < MIN_PLOT:
+        if self._view is None or rows < LEAST_BELOW:
             return Text()
         color = self.app.theme_variables.get
         return draw_curve(self._view, width, rows, self._utf8, color, self._metric)

@@ -9,7 +9,6 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Static
 
 from workbench.app.run_query import (
@@ -63,7 +62,6 @@ class HomeScreen(RunActions):
     _settings = TableSettings()
     _terms: Sequence[Term] = ()
     _sweeps: Sweeps = NO_SWEEPS  # of each run, as they were read last
-    _names_before: Sequence[str] = ()  # of the runs shown when another screen opened
 
     def compose_body(self) -> ComposeResult:
         """Yield filter, hidden at first; table, curve and pane; a hint; machines; the detail."""
@@ -100,13 +98,14 @@ class HomeScreen(RunActions):
     def _describe_order(self) -> str:
         """Return what the runs are sorted by, "" for the newest first."""
         settings = self._settings
-        if settings.sort == METRIC and not settings.reverse:
+        if settings.sort == METRIC:
             metric = METRICS[settings.metric]
+            if settings.reverse:
+                return tr(", lowest {metric} first, tested runs before others", metric=metric)
             return tr(", best {metric} first, tested runs before others", metric=metric)
         if settings.sort == STARTED:
             return tr(", oldest first") if settings.reverse else ""
-        titles = {**SORTS, METRIC: METRICS[settings.metric]}
-        return tr(", by {column}", column=titles[settings.sort])
+        return tr(", by {column}", column=SORTS[settings.sort])
 
     def on_mount(self) -> None:
         """Show the runs."""
@@ -121,17 +120,10 @@ class HomeScreen(RunActions):
             return
         self.workbench.cool_down()  # no experiment is being set up now
         self.runs_changed(self.workbench.runs)
-        table = self.query_one(RunTable)
-        here = {view.key for view in self.workbench.runs}
-        started = [name for name in table.names if name in here.difference(self._names_before)]
-        if self._names_before and started:
-            table.move_to(started[0])
-        self._names_before = ()
-
-    def on_screen_suspend(self) -> None:
-        """Remember the runs, except for a dialog, after which the cursor stays."""
-        if not (isinstance(self.app.screen, ModalScreen) or self.workbench.reads_runs):
-            self._names_before = self.query_one(RunTable).names
+        table, started = self.query_one(RunTable), self.workbench.started_run
+        if started and (view := self.workbench.find_run(started)) and view.key in table.names:
+            table.move_to(view.key)
+            self.workbench.started_run = ""
 
     def on_resize(self) -> None:
         """Fit the columns to the new width."""

@@ -130,7 +130,7 @@ class LayersView(WorkbenchScreen):
         share = trainable / parameters if parameters else 0.0
         share_text = small_percent(share)
         totals = tr(
-            "{trainable:,} of {all:,} trainable, {frozen:,} frozen {percent:>4} ",
+            "{trainable:,} of {all:,} ({percent}) trainable, {frozen:,} frozen ",
             trainable=trainable,
             all=parameters,
             frozen=parameters - trainable,

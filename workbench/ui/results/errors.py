@@ -35,8 +35,8 @@ class WorstErrors(VerticalScroll):
     WorstErrors:focus .error.-cursor { background: $block-cursor-background; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", tr("Grad-CAM"), id="results.open-error",
-                tooltip=tr("where the image supports the class, large")),
+        Binding("enter", "open", tr("Large"), id="results.open-error",
+                tooltip=tr("with Grad-CAM: where it supports the class")),
         Binding("left", "move(-1)", show=False, id="results.error-left"),
         Binding("right", "move(1)", show=False, id="results.error-right"),
         Binding("up", "move(-1, True)", show=False, id="results.error-up"),
@@ -145,7 +145,7 @@ class WorstErrors(VerticalScroll):
 
 
 def format_error(error: WorstError, picture: Text, width: int) -> Text:
-    """Return the file name and both labels above the picture.
+    """Return the file name and both labels, with their probabilities, above the picture.
 
     Args:
         error: the wrongly predicted image.
@@ -154,13 +154,11 @@ def format_error(error: WorstError, picture: Text, width: int) -> Text:
     """
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(safe_text(Path(error.path).name, width), "dim")
-    true, predicted = tr("true"), tr("pred")
-    text.append(f"\n{true} ")
-    text.append(_label(error.label, width - cell_width(true) - 1), "bold")
-    room = width - cell_width(predicted) - len("  0.00")
-    text.append(f"\n{predicted} ").append(_label(error.predicted, room), "bold")
-    return text.append(f" {error.probability:.2f}\n").append_text(picture)
-
-
-def _label(label: str, room: int) -> str:
-    return cut_cells(safe_text(label, 100), room)
+    for word, label, probability in (
+        (tr("true"), error.label, error.of_label),
+        (tr("pred"), error.predicted, error.probability),
+    ):
+        room = width - cell_width(word) - len("  0.00")
+        text.append(f"\n{word} ").append(cut_cells(safe_text(label, 100), room), "bold")
+        text.append("" if probability is None else f" {probability:.2f}")
+    return text.append("\n").append_text(picture)

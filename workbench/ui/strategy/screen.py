@@ -92,7 +92,7 @@ class StrategyScreen(StepScreen):
         self._book = draft.preset in BOOK
         self._left: int | None = None  # the cursor among the experiments that are not shown
         self._starter = RunStarter(self, draft)
-        self._has_head = False  # on a frozen base: its features can be cached, and heads tuned
+        self._tries = {"tune": False, "lr_find": True}  # what there is to try before training
 
     def compose_body(self) -> ComposeResult:
         """Yield the recommendation, strategies beside details, options."""
@@ -162,9 +162,10 @@ class StrategyScreen(StepScreen):
         base = base_lines(spec, self._shown.settings, self._benchmark, is_wide)
         text = strategy_details(preset, self._forecast(spec), error, color, is_wide, base)
         self.query_one("#strategy-details", Static).update(text)
-        has_head = bool(spec and spec.model.strategy == "feature-extraction")
-        if has_head != self._has_head:
-            self._has_head = has_head
+        strategy = spec.model.strategy if spec else ""
+        tries = {"tune": strategy == "feature-extraction", "lr_find": strategy != "linear-probe"}
+        if tries != self._tries:
+            self._tries = tries
             self.refresh_bindings()
 
     @property
@@ -278,8 +279,8 @@ class StrategyScreen(StepScreen):
     # Trying before training
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to tune where there is a head on a frozen base."""
-        return action != "tune" or self._has_head
+        """Offer to tune heads on a frozen base, and to find a rate where steps are taken."""
+        return self._tries.get(action, True)
 
     def action_lr_find(self) -> None:
         """Open the learning-rate range test."""

@@ -20,7 +20,7 @@ TRAIN_KEYS: list[BindingType] = [
     Binding("R", "review", tr("Review"), key_display="R", show=False, id="review"),
     Binding("a", "analyze", tr("Analyze"), show=False, id="analyze"),
     Binding("h", "explain", tr("Grad-CAM"), show=False, id="explain"),
-    Binding("c", "overlay", tr("Compare"), id="overlay", tooltip=tr("another run's curves behind")),
+    Binding("c", "overlay", tr("Overlay"), id="overlay", tooltip=tr("another run's curves behind")),
     Binding("s", "settings", tr("Settings"), id="settings", tooltip=tr("smoothing, log scale")),
     Binding(
         "v",
