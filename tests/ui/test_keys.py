@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.pilot import Pilot
 from textual.widget import Widget
 from textual.widgets import Input
-from ui_pilot import driven, until
+from ui_pilot import driven, notices, until
 
 from workbench import messages
 from workbench.content.concepts import CONCEPTS
@@ -108,6 +108,7 @@ def test_every_key_has_an_id_that_the_settings_can_name() -> None:
         ({"stop": "ctrl+q"}, {}, "keys.stop: ctrl+q is already the key of “Quit” (keys.app.quit)"),
         ({"halt": "f5"}, {}, "keys.halt: there is no such id"),
         ({"stop": "f5,nokey"}, {}, "keys.stop: 'nokey' is no key; such as: r, R, ?, f5, ctrl+r"),
+        ({"stop": "ㅌ"}, {}, "keys.stop: 'ㅌ' is no key"),
         ({"stop": "enter"}, {}, "keys.stop: enter moves or confirms and cannot be changed"),
         ({"palette": "m"}, {}, "keys.palette: m could not be typed any more"),
     ],
@@ -186,6 +187,20 @@ async def test_what_has_no_room_is_left_out(tmp_path: Path, cells: int, shown: l
         assert [one.binding.description for one in app.screen.query_one(KeyLine).shown] == shown
         assert all(words in line(app) for words in shown)
         assert len(line(app)) == 80
+
+
+async def test_a_letter_of_another_script_is_no_key_but_can_be_typed(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+        await pilot.press("ㅡ")  # m, where the keyboard is set to Hangul
+        await until(pilot, lambda: "switch the keyboard" in notices(app), "the notice")
+        app.clear_notifications()
+        await pilot.press("ㅜ")
+        await app.push_screen(Prompt("A name?"))
+        await until(pilot, lambda: isinstance(app.focused, Input), "the field")
+        await pilot.press("꽃")
+        assert app.screen.query_one(Input).value == "꽃"
+        assert notices(app) == ""  # said once for some seconds
 
 
 async def test_a_click_on_a_key_presses_it(tmp_path: Path) -> None:

@@ -591,13 +591,17 @@ async def test_an_option_of_another_strategy_chooses_that_strategy(draft):
     async with on_screen(draft) as (pilot, screen):
         await pilot.press("down", "down")
         await until(pilot, lambda: "2 head and block5" in details(screen))
+        strategies = screen.query_one(OptionList)
+
+        def marked() -> list[str | None]:
+            return [option.id for option in strategies.options if "●" in str(option.prompt)]
+
+        assert marked() == ["fine-tuning"]  # with the cursor
         dialog = await open_option(pilot, screen, "training.epochs")
         dialog.query_one(Input).value = "7"
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is screen)
-        strategies = screen.query_one(OptionList)
-        marked = [option.id for option in strategies.options if "●" in str(option.prompt)]
-        assert marked == ["fine-tuning"]
+        assert marked() == ["fine-tuning"]
         assert strategies.highlighted_option.id == "fine-tuning"
     assert draft.preset == "fine-tuning"
 

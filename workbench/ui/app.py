@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -27,7 +28,7 @@ from workbench.runs.sweep_record import LADDER, SWEEP, SweepRecord, list_records
 from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
 from workbench.text import supports_utf8
 from workbench.ui.base import Route, WorkbenchScreen, notify_error
-from workbench.ui.keys import KeyBuffer
+from workbench.ui.keys import KeyBuffer, is_of_another_script
 from workbench.ui.person import PersonalApp
 from workbench.ui.pixels import PixelLayer
 from workbench.ui.routes import (
@@ -41,6 +42,7 @@ from workbench.ui.terminal import HUNG_UP, THEMES, AsciiFilter, Suspension
 from workbench.ui.terminal_answers import filter_answers
 
 _BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
+LATIN_SECONDS = 10.0  # between two notices that a letter of another script is no key
 LOW_BANDWIDTH_SECONDS = 2.0  # between two polls, and so two redraws, over a slow line
 
 
@@ -128,6 +130,7 @@ class WorkbenchApp(PersonalApp):
         self.draft_writer = DraftWriter(self._show_write_error)
         self._collector = IdleCollector()
         self._preloads = False
+        self._latin_said = -LATIN_SECONDS
         self._key_buffer = KeyBuffer(self)
         self._suspension = Suspension(self, self._redraw)
         self.poll_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else POLL_SECONDS
@@ -156,6 +159,8 @@ class WorkbenchApp(PersonalApp):
         """Put garbage collection off while keys are pressed; take the keys that no screen gets."""
         if isinstance(event, (events.Key, events.MouseDown)):
             self._collector.key_pressed()
+        if isinstance(event, events.Key) and self._is_no_key(event):
+            return
         if isinstance(event, events.Key) and (
             self._acts_unseen(event.key)
             or self._dismisses(event)
@@ -163,6 +168,18 @@ class WorkbenchApp(PersonalApp):
         ):
             return
         await super().on_event(event)
+
+    def _is_no_key(self, event: events.Key) -> bool:
+        """Return whether a letter of another script was pressed where none is typed; say so."""
+        letter, focused, now = event.character or "", self.screen.focused, time.monotonic()
+        if len(letter) != 1 or not is_of_another_script(letter):
+            return False
+        if focused and focused.check_consume_key(event.key, letter):
+            return False
+        if now - self._latin_said > LATIN_SECONDS:
+            self._latin_said = now
+            self.notify(tr("The keys are Latin letters: switch the keyboard to them."))
+        return True
 
     def _acts_unseen(self, key: str) -> bool:
         """Return whether a key would act behind the message that the terminal is too small."""

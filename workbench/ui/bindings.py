@@ -19,6 +19,7 @@ from textual.widgets import DirectoryTree, Input
 
 from workbench import ui
 from workbench.messages import tr
+from workbench.ui.keys import is_of_another_script
 
 ANY: frozenset[str] = frozenset()
 # What a key means, and the names of the actions that do it; ANY for a key whose effect depends on
@@ -247,7 +248,7 @@ def _problem(keys: str, action: KeyAction) -> str:
 
 def _is_key(key: str) -> bool:
     if len(key) == 1:
-        return key.isprintable() and not key.isspace()
+        return key.isprintable() and not (key.isspace() or is_of_another_script(key))
     last = key[_MODIFIERS.match(key).end() :]  # type: ignore[union-attr]
     if len(last) == 1:
         return last.isalnum() or last in "@^_\\]"

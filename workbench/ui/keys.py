@@ -1,5 +1,6 @@
 """Keys: the line at the bottom of a screen, and those typed faster than a dialog opens."""
 
+import unicodedata
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar
@@ -41,6 +42,11 @@ def types_itself(screen: Screen[Any], binding: Binding) -> bool:
     """
     character = "/" if binding.key == "slash" else key_to_character(binding.key)
     return bool(screen.focused and screen.focused.check_consume_key(binding.key, character))
+
+
+def is_of_another_script(character: str) -> bool:
+    """Return whether a letter is not Latin, so that no key is called like it: Hangul, Cyrillic."""
+    return character.isalpha() and not unicodedata.name(character, "LATIN").startswith("LATIN")
 
 
 class KeyLine(Footer):

@@ -205,6 +205,7 @@ def restore_run(screen: Screen[Any], workspace: Workspace, run: TrashedRun) -> N
 
     def restored(name: str | None) -> None:
         if name is not None:
+            screen.app.clear_notifications()  # such as that it is in the trash
             screen.notify(tr("{folder_name} is restored.", folder_name=safe_text(name)))
 
     def done(folder: RunFolder | None) -> None:

@@ -230,8 +230,9 @@ class ResultsScreen(RunViews):
         for name in (*RESULT_VIEWS, "predictions"):
             known = results is not None or name == "predictions"
             self.query_one(f"#{name}").display = known and name in shown
-        # On a low terminal the pictures of the errors need the room of all but the accuracy.
-        self.set_class(self._shown == "errors" and size.height < HIGH_ROWS, "-pictures")
+        # On a low terminal errors and predictions need the room of all but the accuracy.
+        long = self._shown in ("errors", "predictions")
+        self.set_class(long and size.height < HIGH_ROWS, "-pictures")
         self.query_one("#tables").display = self._shown in tables
         self.query_one("#tables").set_class(below, "-above")
         self.query_one("#errors-title").display = below

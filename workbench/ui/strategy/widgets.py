@@ -28,11 +28,18 @@ _MARGINS = 2 * 4 + 3
 
 
 class StrategyList(OptionList):
-    """A list that names its enter key in the footer."""
+    """A list whose cursor chooses, also when the options beside it have the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select", tr("Continue"), id="strategy.continue")
     ]
+
+    def on_mount(self) -> None:
+        """Move the mark with the cursor."""
+        self.watch(self, "highlighted", self._mark, init=False)
+
+    _names: Sequence[str] = ()
+    _marks = ""
 
     def show_presets(self, names: Sequence[str], chosen: str, marks: str) -> str:
         """List presets; return the highlighted one.
@@ -42,14 +49,22 @@ class StrategyList(OptionList):
             chosen: the one that the experiment has.
             marks: before it, and before each of the others.
         """
+        self._names, self._marks = (), marks  # nothing to mark before they are there
+        at = names.index(chosen) if chosen in names else 0
         with self.prevent(OptionList.OptionHighlighted):
-            self.clear_options()
-            for name in names:
-                sign = marks[name != chosen]
-                self.add_option(Option(Text(f"{sign} {name.removeprefix('book-')}"), id=name))
-            at = names.index(chosen) if chosen in names else 0
+            self.set_options(
+                Option(self._prompt(name, name == names[at]), id=name) for name in names
+            )
             self.highlighted = at
+        self._names = names
         return names[at]
+
+    def _prompt(self, name: str, chosen: bool) -> Text:
+        return Text(f"{self._marks[not chosen]} {name.removeprefix('book-')}")
+
+    def _mark(self, highlighted: int | None) -> None:
+        for number, name in enumerate(self._names):
+            self.replace_option_prompt_at_index(number, self._prompt(name, number == highlighted))
 
 
 class OptionTable(DataTable[Text]):
