@@ -5,6 +5,7 @@ shown.
 """
 
 from workbench.messages import tr
+from workbench.text import cell_width
 
 HEAD_FIRST = "head first"  # the stage before blocks of the base train
 _TITLES = {
@@ -17,10 +18,19 @@ _TITLES = {
 _DOWN_TO, _AND = "head down to ", "head and "
 
 
-def stage_title(name: str) -> str:
-    """Return the name of a stage in the language of the reader; another name stays as it is."""
+def stage_title(name: str, room: int = 0) -> str:
+    """Return the name of a stage in the language of the reader; another name stays as it is.
+
+    Args:
+        name: of the plan, or of the log of a run.
+        room: cells; of more blocks than have room only the first and the last are named. 0: any.
+    """
     if name.startswith(_DOWN_TO):
         return tr("head down to {block}", block=name.removeprefix(_DOWN_TO))
     if name.startswith(_AND):
-        return tr("head and {blocks}", blocks=name.removeprefix(_AND))
+        title = tr("head and {blocks}", blocks=name.removeprefix(_AND))
+        first, *rest = name.removeprefix(_AND).split(", ")
+        if not rest or not room or cell_width(title) <= room:
+            return title
+        return tr("head and {blocks}", blocks=f"{first} … {rest[-1]}")
     return _TITLES.get(name, name)

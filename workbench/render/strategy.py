@@ -142,11 +142,15 @@ def describe_start(spec: ExperimentSpec, cost: Forecast | None) -> str:
     )
 
 
+STAGE = 30  # cells of its title
+
+
 def _stage(cost: StageCost) -> Text:
     """Return two lines of 46 cells, the room in a terminal of 80."""
     stage = cost.stage
     text = Text(pad_cells(tr("stage") if stage.index == 0 else "", LABEL), style="dim")
-    text.append(f"{stage.index + 1} {safe_text(stage_title(stage.name), 30)}", style="bold not dim")
+    title = safe_text(stage_title(stage.name, STAGE), STAGE)
+    text.append(f"{stage.index + 1} {title}", style="bold not dim")
     epochs = tr("at once") if stage.is_solved else plural(stage.epochs, "epoch")
     text.append(f", {epochs}\n{'':<{LABEL}}", style="not dim")
     text.append(

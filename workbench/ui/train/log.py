@@ -91,7 +91,7 @@ def _number(value: float | None, digits: str = ".3f") -> str:
 
 
 def _stage_line(stage: StageRow) -> Text:
-    name = safe_text(stage_title(stage.name), 40)
+    name = safe_text(stage_title(stage.name, 40), 40)
     return labelled(
         "", Text(tr("stage {number}: {name}", number=stage.index + 1, name=name), style="dim")
     )
