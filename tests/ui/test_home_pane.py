@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from fake_runs import CONVNET, FakeRun, finished
 from rich.text import Text
+from screen_text import lines
 from ui_pilot import driven, until
 
 from workbench.paths import Workspace
+from workbench.runs.annotations import add_note
 from workbench.runs.watch import RunFeed, RunView
 from workbench.ui.home.detail import CurveBelow, RunDetail, cut_start, describe, draw_curve
 from workbench.ui.home.table import RunTable
@@ -100,3 +102,15 @@ async def test_a_long_table_leaves_no_room_for_a_curve(tmp_path: Path) -> None:
         table, below = app.screen.query_one(RunTable), app.screen.query_one(CurveBelow)
         await until(pilot, lambda: table.row_count == 20 and table.size.height > 18, "all runs")
         assert below.render().plain == ""
+
+
+async def test_the_curve_of_the_pane_leaves_room_for_long_facts(tmp_path: Path) -> None:
+    run = finished(Workspace(tmp_path))
+    async with driven(tmp_path, (120, 34)) as (app, pilot):
+        curve = app.screen.query_one("#curve")
+        await until(pilot, lambda: curve.size.height > 13, "a curve with much room")
+        add_note(run.folder, " ".join(f"word{number}" for number in range(40)))
+        await until(pilot, lambda: "word39" in "".join(lines(app.screen)), "the whole note")
+        end = "and enter again the results"
+        assert end in " ".join(" ".join(line[75:].split()) for line in lines(app.screen))
+        assert 8 < curve.size.height < 13

@@ -32,6 +32,7 @@ from workbench.words import shown
 
 PLOT_SHARE = 0.4  # of the height
 MIN_PLOT, MAX_PLOT = 8, 20  # rows
+CURVE_FRAME = 2  # rows: its title, and the one below it
 LEAST_BELOW = 6  # rows of a plot below the table
 # What of a spec is shown, by the label that it has.
 KEYS = {
@@ -83,9 +84,10 @@ class RunDetail(Vertical):
         colors = self.app.theme_variables
         curve, facts = Text(), Text()
         if view is not None and width > 0:
-            rows = min(max(int(height * PLOT_SHARE), MIN_PLOT), MAX_PLOT)
-            curve = draw_curve(view, width, rows, utf8, colors.get)
             facts = describe(view, width, utf8, partial(key_of, self.screen))
+            left = height - len(facts.wrap(self.app.console, width)) - CURVE_FRAME
+            rows = max(min(int(height * PLOT_SHARE), left, MAX_PLOT), MIN_PLOT)
+            curve = draw_curve(view, width, rows, utf8, colors.get)
         above = self.query_one("#curve", Static)
         above.display = bool(curve.plain)
         above.styles.height = curve.plain.count("\n") + 1  # the automatic one stays that of before
