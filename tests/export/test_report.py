@@ -11,9 +11,10 @@ from page_reader import Page
 from recorded_run import picture, recorded_run, results
 
 from workbench.errors import UserError
-from workbench.export.curves import HEIGHT, WIDTH, curve_figure
+from workbench.export.curves import HEIGHT, WIDTH, curve_figure, probe_figure
 from workbench.export.report import write_report
 from workbench.paths import Workspace
+from workbench.runs.events import CrossValidated, TriedValue
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 
@@ -175,6 +176,25 @@ def test_higher_is_further_up_and_later_is_further_right() -> None:
     assert first[0] < second[0] < third[0]
     assert first[1] < third[1] < second[1]
     assert second[0] - first[0] == pytest.approx(third[0] - second[0], abs=0.11)
+
+
+def test_a_linear_probe_is_drawn_over_its_regularization() -> None:
+    tried = ((0.001, 0.8, 0.3), (0.1, 0.9, 0.2), (10.0, None, 0.4))
+    probe = CrossValidated(
+        stage=0,
+        chosen=0.1,
+        tried=tuple(TriedValue(value=v, accuracy=a, loss=loss) for v, a, loss in tried),
+    )
+    figure = probe_figure(probe, "accuracy")
+    (low, high) = points(figure, "validation")
+    assert low[0] < high[0]
+    assert low[1] > high[1]
+    assert "Accuracy by cross-validation over 3 regularizations: 0.9000 at 0.1, which" in figure
+    assert f'<path class="kept" d="M{high[0]} ' in figure
+    for words in (">chosen</text>", ">0.001</text>", ">10</text>", ">regularization</text>"):
+        assert words in figure
+    assert len(points(probe_figure(probe, "loss"), "validation")) == 3
+    assert probe_figure(CrossValidated(stage=0), "loss") == ""
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The curves of a run as SVG."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -9,12 +9,13 @@ from markupsafe import Markup
 from workbench.experiment.metrics import METRICS
 from workbench.export.templating import render
 from workbench.messages import tr
-from workbench.runs.events import EpochFinished
+from workbench.runs.events import CrossValidated, EpochFinished
 from workbench.runs.history import History
 from workbench.words import shown
 
 WIDTH, HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 92, 24, 34  # around the plot
+_MIDDLE = (_LEFT + WIDTH - _RIGHT) / 2
 _MAX_POINTS = 1000  # of a curve; a screen has no more
 _FLAT = 0.01  # of the values themselves; a smaller range looks level
 _MAX_DOTS = 120  # epochs up to which each is a dot that shows its value
@@ -56,9 +57,65 @@ def curve_figure(history: History, metric: str) -> Markup:
     low, high, step = _bounds(known)
     scale = _Scale(len(rows), low, high)
     epochs = [(scale.x(epoch), str(epoch)) for epoch in sorted({1, scale.epochs})]
+    return _figure(
+        curves,
+        lambda at: _place(rows[at], rows),
+        scale,
+        step,
+        caption=_caption(curves, metric),
+        ticks=[*epochs, (_MIDDLE, tr("epoch"))],
+        borders=list(_borders(history, scale)),
+        kept=_kept(history, scale),
+    )
+
+
+def probe_figure(probe: CrossValidated, metric: str) -> Markup:
+    """Return what cross-validation found over the regularization; "" where nothing was measured.
+
+    Args:
+        probe: what a linear probe tried, the weakest regularization first.
+        metric: "loss" or "accuracy".
+    """
+    tried = [one for one in probe.tried if one.value is not None]
+    values = [getattr(one, metric) for one in tried]
+    known = [value for value in values if value is not None]
+    if not known:
+        return Markup("")
+    low, high, step = _bounds(known)
+    scale = _Scale(len(tried), low, high)
+    chosen = next((at for at, one in enumerate(tried) if one.value == probe.chosen), None)
+    ends = [(scale.x(at), f"{tried[at - 1].value:g}") for at in sorted({1, len(tried)})]
+    title = METRICS.get(metric, shown(metric))
+    caption = tr(
+        "{metric} by cross-validation over {count} regularizations",
+        metric=title[:1].upper() + title[1:],
+        count=len(tried),
+    )
+    if chosen is not None and values[chosen] is not None:
+        best, value = values[chosen], tried[chosen].value
+        caption += ": " + tr("{best:.4f} at {value:.2g}, which was chosen", best=best, value=value)
+    return _figure(
+        {"validation": values},
+        lambda at: f"{tried[at].value:.2g}",
+        scale,
+        step,
+        caption=caption,
+        ticks=[*ends, (_MIDDLE, tr("regularization"))],
+        borders=[],
+        kept=[] if chosen is None else [(scale.x(chosen + 1), tr("chosen"))],
+    )
+
+
+def _figure(
+    curves: Mapping[str, Values],
+    place: Callable[[int], str],
+    scale: _Scale,
+    step: float,
+    **around: object,
+) -> Markup:
+    """Draw curves by their names; `place` says where the value at an index is."""
     figure = render(
         "report/curve.svg.j2",
-        caption=_caption(curves, metric),
         width=WIDTH,
         height=HEIGHT,
         left=_LEFT,
@@ -66,11 +123,9 @@ def curve_figure(history: History, metric: str) -> Markup:
         top=_TOP,
         bottom=HEIGHT - _BOTTOM,
         grid=list(_grid(scale, step)),
-        ticks=[*epochs, ((_LEFT + WIDTH - _RIGHT) / 2, tr("epoch"))],
-        borders=list(_borders(history, scale)),
-        kept=_kept(history, scale),
-        curves=[_curve(name, values, rows, scale) for name, values in curves.items()],
+        curves=[_curve(name, values, place, scale) for name, values in curves.items()],
         names=list(_names(curves, scale)),
+        **around,
     )
     return Markup(figure)
 
@@ -115,7 +170,7 @@ def _kept(history: History, scale: _Scale) -> list[tuple[float, str]]:
 
 
 def _curve(
-    name: str, values: Values, rows: Sequence[EpochFinished], scale: _Scale
+    name: str, values: Values, place: Callable[[int], str], scale: _Scale
 ) -> dict[str, object]:
     """Return a line, with gaps where nothing was measured, and dots where there is room."""
     every = max(1, math.ceil(len(values) / _MAX_POINTS))
@@ -126,7 +181,7 @@ def _curve(
             path.append(f"{'L' if drawing else 'M'}{scale.x(epoch)} {scale.y(value)}")
         drawing = value is not None
     dots = [
-        (scale.x(at), scale.y(value), f"{shown(name)}, {_place(rows[at - 1], rows)}: {value:.4f}")
+        (scale.x(at), scale.y(value), f"{shown(name)}, {place(at - 1)}: {value:.4f}")
         for at, value in points
         if value is not None and len(values) <= _MAX_DOTS
     ]
@@ -142,7 +197,7 @@ def _place(row: EpochFinished, rows: Sequence[EpochFinished]) -> str:
     )
 
 
-def _names(curves: dict[str, Values], scale: _Scale) -> Iterator[tuple[float, str, str]]:
+def _names(curves: Mapping[str, Values], scale: _Scale) -> Iterator[tuple[float, str, str]]:
     """Yield name and title of each curve beside its end, one below another where ends are close."""
     ends = [
         (scale.y(last), name)

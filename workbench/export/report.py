@@ -17,7 +17,7 @@ from workbench.downloads.disk import disk_errors
 from workbench.experiment.facts import list_splits
 from workbench.experiment.metrics import VALIDATION, describe_monitor
 from workbench.experiment.sections import SPLITS
-from workbench.export.curves import curve_figure
+from workbench.export.curves import curve_figure, probe_figure
 from workbench.export.report_stages import describe_stages
 from workbench.export.run_data import RunData, RunImages, class_table, day, moment, read_run_data
 from workbench.export.target import check_free
@@ -176,7 +176,11 @@ def _results(data: RunData) -> Values:
 def _curves(data: RunData) -> Values:
     history = data.history
     scores = monitored_scores(history)
-    figures = [curve_figure(history, metric) for metric in ("loss", "accuracy", *scores)]
+    figures = (
+        [probe_figure(history.probe, metric) for metric in ("loss", "accuracy")]
+        if history.probe
+        else [curve_figure(history, metric) for metric in ("loss", "accuracy", *scores)]
+    )
     listed = history.epochs[:_MAX_EPOCHS]
     hidden = len(history.epochs) - len(listed)
     return {
