@@ -114,7 +114,7 @@ def test_patience_is_counted_down() -> None:
         "val loss: no gain for 3 epochs (best 0.420 at epoch 3); stops in 2."
     )
     assert advice_on(overfit(since=5))["stalled"].sentence.endswith("; stops now.")
-    for planned, end in ((9, "; stops in 2."), (8, "epoch 3).")):  # 6 are done
+    for planned, end in ((9, "; stops in 2."), (8, "epoch 3)."), (6, "epoch 3).")):  # 6 are done
         assert advice_on(replace(overfit(), planned=planned))["stalled"].sentence.endswith(end)
     assert advice_on(replace(overfit(), working=False))["stalled"].sentence.endswith("epoch 3).")
     assert advice_on(replace(overfit(), patience=0))["stalled"].sentence.endswith("epoch 3).")

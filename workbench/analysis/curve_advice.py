@@ -204,7 +204,7 @@ def _stalled(curves: TrainingCurves) -> CurveAdvice | None:
     value = "" if best is None else tr("{best:.3f} at ", best=best)
     left, stops = curves.patience - since, ""
     remaining = curves.planned - curves.number(len(curves.loss) - 1)
-    ends_before = curves.planned and left >= remaining > 0
+    ends_before = curves.planned and left >= remaining
     if curves.patience and curves.working and not ends_before:
         stops = tr("; stops in {left}", left=left) if left > 0 else tr("; stops now")
     return CurveAdvice(

@@ -28,8 +28,9 @@ def stage_title(name: str, room: int = 0) -> str:
     if name.startswith(_DOWN_TO):
         return tr("head down to {block}", block=name.removeprefix(_DOWN_TO))
     if name.startswith(_AND):
-        title = tr("head and {blocks}", blocks=name.removeprefix(_AND))
-        first, *rest = name.removeprefix(_AND).split(", ")
+        blocks = name.removeprefix(_AND)
+        title = tr("head and {blocks}", blocks=blocks)
+        first, *rest = blocks.split(", ")
         if not rest or not room or cell_width(title) <= room:
             return title
         return tr("head and {blocks}", blocks=f"{first} … {rest[-1]}")

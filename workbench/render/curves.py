@@ -86,7 +86,8 @@ def epochs_shown(view: RunView) -> int:
 def training_curves(view: RunView) -> TrainingCurves:
     """Return the input of the coach."""
     history, table = view.history, view.table("training")
-    rows, best, planned = history.curve, history.best, planned_epochs(view)
+    rows, best = history.curve, history.best
+    planned = dict(enumerate(planned_epochs(view)))
     starts = stage_starts(history)
     newest = starts[-1] if starts else 0
     index = next((i for i in range(len(rows) - 1, -1, -1) if rows[i] is best), None)
@@ -104,7 +105,7 @@ def training_curves(view: RunView) -> TrainingCurves:
         monitor=monitor,
         val_score=tuple(row.scores.get(score) for row in rows) if score else (),
         patience=whole(table.get("early_stopping")) or 0,
-        planned=planned[stage] if rows and (stage := rows[-1].stage) < len(planned) else 0,
+        planned=planned.get(rows[-1].stage, 0) if rows else 0,
         classes=len(history.labels),
         validation_images=history.images.get("validation", 0),
         pretrained=isinstance(view.spec.get("base"), dict),

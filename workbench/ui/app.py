@@ -28,7 +28,7 @@ from workbench.runs.sweep_record import LADDER, SWEEP, SweepRecord, list_records
 from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
 from workbench.text import supports_utf8
 from workbench.ui.base import Route, WorkbenchScreen, notify_error
-from workbench.ui.keys import KeyBuffer, is_of_another_script
+from workbench.ui.keys import KeyBuffer, is_of_another_script, is_typed
 from workbench.ui.person import PersonalApp
 from workbench.ui.pixels import PixelLayer
 from workbench.ui.routes import (
@@ -171,10 +171,10 @@ class WorkbenchApp(PersonalApp):
 
     def _is_no_key(self, event: events.Key) -> bool:
         """Return whether a letter of another script was pressed where none is typed; say so."""
-        letter, focused, now = event.character or "", self.screen.focused, time.monotonic()
+        letter, now = event.character or "", time.monotonic()
         if len(letter) != 1 or not is_of_another_script(letter):
             return False
-        if focused and focused.check_consume_key(event.key, letter):
+        if is_typed(self.screen, event.key, letter):
             return False
         if now - self._latin_said > LATIN_SECONDS:
             self._latin_said = now

@@ -41,7 +41,12 @@ def types_itself(screen: Screen[Any], binding: Binding) -> bool:
     Textual leaves such keys out, but for those that a person has chosen and the slash.
     """
     character = "/" if binding.key == "slash" else key_to_character(binding.key)
-    return bool(screen.focused and screen.focused.check_consume_key(binding.key, character))
+    return is_typed(screen, binding.key, character)
+
+
+def is_typed(screen: Screen[Any], key: str, character: str | None) -> bool:
+    """Return whether the field that has the focus takes a key."""
+    return bool(screen.focused and screen.focused.check_consume_key(key, character))
 
 
 def is_of_another_script(character: str) -> bool:

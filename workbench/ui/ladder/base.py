@@ -276,17 +276,20 @@ class TrialsScreen(WorkbenchScreen):
 
 def _read(workspace: Workspace, name: str, kind: str) -> tuple[Sweep, set[str]]:
     """Return the sweep, and those of its runs that have a folder."""
-    sweep = find_sweep(workspace, name, kind)
+    return _with_folders(workspace, find_sweep(workspace, name, kind))
+
+
+def _with_folders(workspace: Workspace, sweep: Sweep) -> tuple[Sweep, set[str]]:
     return sweep, {folder.name for folder in run_folders(workspace, sweep)}
 
 
 def _read_changed(workspace: Workspace, before: Sweep) -> tuple[Sweep, set[str]] | None:
     """Return the sweep if it is another than before, else, or if it is gone, None."""
     try:
-        found = _read(workspace, before.name, before.record.kind)
+        sweep = find_sweep(workspace, before.name, before.record.kind)
+        return None if sweep == before else _with_folders(workspace, sweep)
     except (UserError, OSError):
         return None
-    return found if found[0] != before else None
 
 
 def _stopping(runs: int) -> str:

@@ -8,12 +8,12 @@ from rich.text import Text
 from workbench.machine.live import Gauges
 from workbench.messages import tr
 from workbench.render.canvas import Series
+from workbench.render.compared_curves import MARKERS
 from workbench.render.plot import PlotOptions
 from workbench.text import format_seconds
 from workbench.ui.widgets.lines import LinePlot, series_colors
 
 MAX_SAMPLES = 300  # five minutes, one a second
-MARKERS = "*o.x+~"  # for terminals without braille
 
 
 def usage(sample: Gauges) -> dict[str, float]:
@@ -36,9 +36,11 @@ class UsagePlot(LinePlot):
         self._samples: deque[tuple[float, dict[str, float]]] = deque(maxlen=MAX_SAMPLES)
 
     def add(self, sample: Gauges, utf8: bool) -> None:
-        """Draw one more sample."""
+        """Keep one more sample, and draw all where there is room."""
         now = time.monotonic()
         self._samples.append((now, usage(sample)))
+        if not self.display:
+            return
         names = list(dict.fromkeys(name for _, shares in self._samples for name in shares))
         colors = series_colors(len(names), self.app.theme_variables)
         series = [

@@ -59,8 +59,8 @@ class ResultsScreen(RunViews):
         #tables > * { width: 1fr; }
         #matrix.-beside { width: auto; margin-right: 4; }
         #next { height: auto; margin-top: 1; }
-        &.-pictures #summary { max-height: 1; }
-        &.-pictures #next { display: none; }
+        &.-low #summary { max-height: 1; }
+        &.-low #next { display: none; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -232,7 +232,7 @@ class ResultsScreen(RunViews):
             self.query_one(f"#{name}").display = known and name in shown
         # On a low terminal errors and predictions need the room of all but the accuracy.
         long = self._shown in ("errors", "predictions")
-        self.set_class(long and size.height < HIGH_ROWS, "-pictures")
+        self.set_class(long and size.height < HIGH_ROWS, "-low")
         self.query_one("#tables").display = self._shown in tables
         self.query_one("#tables").set_class(below, "-above")
         self.query_one("#errors-title").display = below
