@@ -217,6 +217,22 @@ async def test_an_unusable_folder_is_reported_over_the_field(workspace, tmp_path
         await until(pilot, lambda: screen.query_one(PathField).has_focus)
 
 
+async def test_escape_leads_from_images_chosen_here_back_to_their_choice(workspace, pets):
+    async with on_screen(workspace) as (pilot, screen):
+        await choose(pilot, screen, pets)
+        await until(pilot, found(screen))
+        await pilot.press("escape")
+        assert screen.phase == "choose"
+        assert screen.query_one(PathField).value == str(pets)
+        await pilot.press("escape")
+        assert screen not in pilot.app.screen_stack
+
+    async with on_screen(workspace, newest_draft(workspace)) as (pilot, screen):
+        await until(pilot, found(screen))
+        await pilot.press("escape")
+        assert screen not in pilot.app.screen_stack
+
+
 async def test_leaving_during_a_scan_and_coming_back(workspace, pets, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
 

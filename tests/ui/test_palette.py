@@ -248,6 +248,21 @@ async def test_the_panel_lists_only_the_keys_of_the_screen(tmp_path: Path) -> No
         await until(pilot, lambda: not panel(app), "their end")
 
 
+@pytest.mark.parametrize(("size", "over"), [((109, 30), True), ((110, 30), False)])
+async def test_the_panel_is_over_a_narrow_screen_and_escape_closes_it(
+    tmp_path: Path, size: tuple[int, int], over: bool
+) -> None:
+    make_plain_run(tmp_path, "over", 0.5)
+
+    async with driven(tmp_path, size) as (app, pilot):
+        await see(app, pilot, "over")
+        app.action_show_help_panel()
+        await until(pilot, lambda: bool(panel(app)), "the keys")
+        assert (app.screen.query_one("#heading").region.width == size[0]) is over
+        await pilot.press("escape")
+        await until(pilot, lambda: not panel(app), "their end")
+
+
 async def test_enter_takes_what_the_whole_text_finds_however_fast_it_comes(tmp_path: Path) -> None:
     make_plain_run(tmp_path, "over", 0.5)
 

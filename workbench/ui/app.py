@@ -15,6 +15,7 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import ModalScreen, Screen
+from textual.widgets import HelpPanel
 from textual.worker import get_current_worker
 
 from workbench.app.draft_writer import DraftWriter
@@ -190,14 +191,18 @@ class WorkbenchApp(PersonalApp):
         return bound is None or bound.binding.action not in ("quit", "suspend_process")
 
     def _dismisses(self, key: events.Key) -> bool:
-        """Remove the notifications by escape, which does nothing else then; a dialog goes first."""
-        shown = len(self._notifications) and not self._disable_notifications
-        if key.key != "escape" or key.is_forwarded or not shown:
+        """Remove what is over the screen by escape, which does nothing else then.
+
+        A dialog goes first, then the notifications, then the list of keys.
+        """
+        if key.key != "escape" or key.is_forwarded or isinstance(self.screen, ModalScreen):
             return False
-        if isinstance(self.screen, ModalScreen):
-            return False
-        self.clear_notifications()
-        return True
+        if len(self._notifications) and not self._disable_notifications:
+            self.clear_notifications()
+            return True
+        panels = self.screen.query(HelpPanel)
+        panels.remove()
+        return bool(panels)
 
     def _leave_notices(self) -> None:
         """Remove the notifications of the screen before; an error stays, and what was just sent."""

@@ -169,10 +169,16 @@ def _in_english(command: SystemCommand) -> str:
 
 
 class KeyPanel(HelpPanel):
-    """The keys of the screen; Textual's own panel lists every key that moves a cursor first."""
+    """The keys of the screen, beside it, or over it where it needs the width itself.
+
+    Textual's own panel lists every key that moves a cursor first.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"key-panel--key"}
+    SCOPED_CSS = False  # the class of a wide terminal is the screen's
     DEFAULT_CSS = """
+    KeyPanel { split: none; dock: right; layer: panel; background: $background; }
+    .-wide KeyPanel { split: right; dock: none; layer: default; }
     KeyPanel > .key-panel--key { color: $footer-key-foreground; text-style: bold; }
     """
 

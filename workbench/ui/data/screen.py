@@ -77,6 +77,7 @@ class DataScreen(StepScreen, JobPart):
         self._module = scan_module
         self._scanning: ScanJob | None = None
         self.phase = "choose"
+        self._chosen_here = False  # the images; escape leads to their choice then
 
     def compose_body(self) -> ComposeResult:
         """Yield the choice, the progress and the result, of which one is shown."""
@@ -136,6 +137,7 @@ class DataScreen(StepScreen, JobPart):
         choice = self.query_one(DataChoice)
         if choice.tree_shown:
             await choice.hide_tree()
+        self._chosen_here = True
         if event.path is None:
             self._fetch(event.name)
         elif error := await asyncio.to_thread(path_error, event.path):
@@ -149,15 +151,18 @@ class DataScreen(StepScreen, JobPart):
         await (choice.hide_tree() if choice.tree_shown else choice.show_tree())
 
     async def action_back(self) -> None:  # type: ignore[override]
-        """Leave the tree, or the screen; a scan keeps running."""
+        """Leave the tree, images that were chosen here, or the screen; a scan keeps running."""
         choice = self.query_one(DataChoice)
         if self.phase == "choose" and choice.tree_shown:
             await choice.hide_tree()
+        elif self.phase == "found" and self._chosen_here:
+            self.action_images()
         else:
             super().action_back()
 
     def action_images(self) -> None:
         """Return to the choice of images."""
+        self._chosen_here = False
         self._choose(typed=str(self.draft.source or ""))
 
     # Fetching
