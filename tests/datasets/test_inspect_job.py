@@ -49,6 +49,7 @@ def test_an_image_that_cannot_be_used_is_no_sample(tmp_path):
     assert found is not None
     assert [path.name for path in found.samples["cats"]] == ["1.png"]
     assert found.facts.class_images == (1, 2)  # nor is it shared out
+    assert found.facts.smallest_class == 1  # nor counted in the rarest class
 
 
 def test_samples_of_an_npz_file_are_written_as_files(tmp_path):

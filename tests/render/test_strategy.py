@@ -1,8 +1,12 @@
-"""A strategy as text: its reference accuracy."""
+"""A strategy as text: its reference accuracy, and how often its base runs."""
+
+import re
 
 import pytest
 
-from workbench.experiment.presets import REFERENCE_ACCURACY
+from workbench.experiment.estimate import make_forecast
+from workbench.experiment.presets import BOOK_FACTS, REFERENCE_ACCURACY, preset_tree
+from workbench.experiment.toml import parse_spec
 from workbench.render.strategy import strategy_details
 
 ROOM = 46  # cells, which is what a terminal of 80 leaves
@@ -22,3 +26,17 @@ def test_reference_accuracies_name_their_images() -> None:
     assert book_line("convnet") == "book  0.724 on cats and dogs"
     assert book_line("feature-extraction") == "book  0.903 on cats and dogs; its readers 0.97"
     assert book_line("book-mnist") == "book  0.991 on MNIST"
+
+
+@pytest.mark.parametrize(
+    ("preset", "how"),
+    [
+        ("linear-probe", "runs twice an image, mirrored too, "),
+        ("book-feature-extraction", "runs once an image, "),
+    ],
+)
+def test_how_often_the_base_runs_is_said(preset: str, how: str) -> None:
+    spec = parse_spec(preset_tree(preset, "photos", BOOK_FACTS), "")
+    cost = make_forecast(spec, BOOK_FACTS, None)
+    text = strategy_details(preset, cost, "", wide=True).plain
+    assert re.search(rf"^base +{how}[0-9.]+ [kMG]?B on disk$", text, re.MULTILINE)

@@ -255,6 +255,7 @@ async def test_suspects_are_searched_for_and_asked_with_their_neighbours(
     monkeypatch.setattr(review, "find_suspects", find)
     async with driven(tmp_path) as (app, pilot):
         screen = await open_review(app, pilot)
+        assert "label suspects: a searches for them" in shown(app, "lists")
         await pilot.press("a")
         await until(pilot, lambda: "folds 3 of 25" in shown(app, "lists"), "the progress")
         await pilot.press("enter")  # the review continues meanwhile

@@ -92,6 +92,12 @@ def bases(as_json: bool) -> None:
     for source in dict.fromkeys(base.source for base in found):
         names = ", ".join(base.name for base in found if base.source == source)
         echo(tr("ImageNet accuracy from {source}: {names}", source=source, names=names))
+    echo(
+        tr(
+            "It is that of images as large as a network was trained on, which may be larger than "
+            "those it is recommended for here."
+        )
+    )
 
 
 @click.command()

@@ -13,6 +13,9 @@ Point = tuple[float, float]
 Cell = tuple[str, Style | str]
 Row = list[Cell]
 
+# They distinguish curves without braille, and repeat after the last one.
+MARKERS = "*o+x#@%"
+
 
 @dataclass(frozen=True)
 class Series:

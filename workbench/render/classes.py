@@ -14,8 +14,7 @@ from workbench.analysis.epoch_confusion import (
     pair_changes,
 )
 from workbench.messages import tr
-from workbench.render.canvas import Series, Values
-from workbench.render.compared_curves import MARKERS
+from workbench.render.canvas import MARKERS, Series, Values
 from workbench.render.marks import best_name, levels
 from workbench.render.runs import epoch_in_stage
 from workbench.runs.events import EpochFinished

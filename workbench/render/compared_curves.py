@@ -5,15 +5,13 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from workbench.messages import tr
-from workbench.render.canvas import Series, Values
+from workbench.render.canvas import MARKERS, Series, Values
 from workbench.render.curves import Metric
 from workbench.render.plot import PlotOptions
 from workbench.runs.events import EpochFinished
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 
-# They distinguish runs without braille, and repeat after the last one.
-MARKERS = "*o+x#@%"
 NAME_WIDTH = 24  # characters of a run's name in the legend
 GAP = 3
 OTHER_DATA = tr("other data")

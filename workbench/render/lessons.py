@@ -8,7 +8,7 @@ from workbench.lessons.catalogue import LESSONS, conclude, lesson_picture, lesso
 from workbench.lessons.lesson import BarPlot, CurvePlot, Lesson, LessonResults
 from workbench.lessons.titles import lesson_title
 from workbench.messages import tr
-from workbench.render.canvas import Series
+from workbench.render.canvas import MARKERS, Series
 from workbench.render.marks import bar
 from workbench.render.plot import PlotOptions, plot
 from workbench.runs.work_titles import work_title
@@ -23,7 +23,6 @@ from workbench.text import (
 )
 
 COLORS = ("#5fafd7", "#d7af5f", "#87d787", "#ff8787", "#8787af")
-MARKERS = "*o+x#"
 PLOT_ROWS = 12
 MIN_PLOT_ROWS, MAX_PLOT_ROWS = 7, 16  # of a plot that fills the rest of a low page
 BAR_WIDTH = 30

@@ -278,9 +278,10 @@ class DataScreen(StepScreen, JobPart):
 
     @on(DataFound.Continue)
     def action_continue(self) -> None:
-        """Open the strategy."""
-        if error := self.query_one(DataFound).split_error:
-            self.notify(tr("The split: {error}", error=error), severity="warning", markup=False)
+        """Open the strategy; with a wrong split, lead to its field, beside which the error is."""
+        if self.query_one(DataFound).split_error:
+            self.query_one("#split").focus()
+            self.app.bell()
             return
         self.draft.complete_step("data")
         self.refresh_heading()

@@ -7,8 +7,7 @@ from rich.text import Text
 
 from workbench.machine.live import Gauges
 from workbench.messages import tr
-from workbench.render.canvas import Series
-from workbench.render.compared_curves import MARKERS
+from workbench.render.canvas import MARKERS, Series
 from workbench.render.plot import PlotOptions
 from workbench.text import format_seconds
 from workbench.ui.widgets.lines import LinePlot, series_colors
@@ -34,6 +33,10 @@ class UsagePlot(LinePlot):
     def __init__(self) -> None:
         super().__init__()
         self._samples: deque[tuple[float, dict[str, float]]] = deque(maxlen=MAX_SAMPLES)
+
+    def start(self) -> None:
+        """Forget the samples: of the time until the next one nothing is known."""
+        self._samples.clear()
 
     def add(self, sample: Gauges, utf8: bool) -> None:
         """Keep one more sample, and draw all where there is room."""

@@ -282,9 +282,13 @@ class LiveGauges(VerticalScroll, can_focus=False):
         yield Static(Text(tr("gauges: starting ..."), "dim"), id="sample")
         yield UsagePlot()
 
-    @work(thread=True, exclusive=True, group="gauges", exit_on_error=False)
     def start_polling(self) -> None:
-        """Post samples until `stop_polling`, or the end of the screen."""
+        """Show samples until `stop_polling`, or the end of the screen."""
+        self.query_one(UsagePlot).start()
+        self._poll()
+
+    @work(thread=True, exclusive=True, group="gauges", exit_on_error=False)
+    def _poll(self) -> None:
         worker = get_current_worker()
         try:
             with closing(_samples(self._seconds)) as samples:
