@@ -578,12 +578,31 @@ async def test_values_are_read_off_the_curves(tmp_path: Path) -> None:
         await until(pilot, lambda: "epoch 1: " in title("loss"), "the first")
         await pilot.press("left", "end")
         await until(pilot, lambda: "epoch 9: " in title("loss"), "the last")
+        await pilot.press("7")
+        await until(pilot, lambda: expected in title("loss"), "its number")
         screen = app.screen
         await pilot.press("escape")
         await until(pilot, lambda: title("loss") == "loss", "nothing is read")
         assert app.screen is screen
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is not screen, "only then the screen is left")
+
+
+async def test_an_epoch_is_read_by_its_number_digit_by_digit(workspace: Workspace) -> None:
+    """Of 20 epochs: 1, 12, and 3, since there is no 123; an arrow ends the number."""
+    finished(workspace)
+    async with watch(workspace, "cats-dogs-11") as (pilot, screen):
+
+        def title() -> str:
+            return shown(screen, "loss").split("\n")[0]
+
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        for key, epoch in (("1", 1), ("2", 12), ("3", 3), ("1", 1), ("right", 2), ("5", 5),
+                           ("1", 1), ("0", 10)):  # fmt: skip
+            await pilot.press(key)
+            await until(pilot, lambda: f"loss  epoch {epoch}: " in title(), f"{key}: {epoch}")  # noqa: B023
+        await pilot.press("escape", "0")
+        await until(pilot, lambda: title() == "loss", "none")
 
 
 async def test_all_values_are_read_in_eighty_columns(workspace: Workspace, run: FakeRun) -> None:

@@ -44,7 +44,10 @@ TRAIN_KEYS: list[BindingType] = [
         key_display="←→",
         id="train.before",
         priority=True,  # before the text that would scroll itself
-        tooltip=tr("values off the curves: → from the first epoch, ← from the last; esc ends it"),
+        tooltip=tr(
+            "values off the curves: → from the first epoch, ← from the last, or type the epoch's "
+            "number; esc ends it"
+        ),
     ),
     Binding("right", "cursor(1)", show=False, id="train.after", priority=True),
     Binding("home", "read_at(1)", show=False, id="train.first", priority=True),

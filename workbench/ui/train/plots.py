@@ -59,6 +59,7 @@ class CurvePlots(Horizontal):
         self._zoom = 0
         self._view = 0
         self._cursor: int | None = None
+        self._typed = ""  # digits of an epoch's number
         self._window = EpochWindow()
         self._of_classes: tuple[object, ClassEpochs] | None = None
 
@@ -98,8 +99,24 @@ class CurvePlots(Horizontal):
 
     def place_cursor(self, epoch: int, epochs: int) -> None:
         """Put the cursor on an epoch, or the nearest one that is finished."""
+        self._typed = ""
         self._cursor = min(epoch, epochs) or None
         self._window = self._window.with_cursor(self._cursor, epochs)
+
+    def type_number(self, key: str, epochs: int) -> bool:
+        """Put the cursor on the epoch whose number is typed, digit by digit; False for other keys.
+
+        A digit that would lead past the last epoch begins a new number.
+        """
+        typed = self._typed + key if key.isdecimal() else ""
+        if typed and int(typed) > epochs:
+            typed = key
+        self._typed = ""
+        if not typed or not 0 < int(typed) <= epochs:
+            return False
+        self.place_cursor(int(typed), epochs)
+        self._typed = typed
+        return True
 
     @property
     def reading(self) -> bool:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
@@ -290,6 +290,15 @@ class TrainScreen(RunViews):
         """Draw the curves in another style."""
         self.query_one(CurvePlots).change(change)
         self._draw()
+
+    def on_key(self, event: events.Key) -> None:
+        """Read the epoch whose number is typed."""
+        epochs = len(self._view.history.curve) if self._view else 0
+        if self.check_action("read_at", ()) and self.query_one(CurvePlots).type_number(
+            event.key, epochs
+        ):
+            event.stop()
+            self._draw()
 
     def action_cursor(self, step: int) -> None:
         """Read the values of the epoch before or after."""
