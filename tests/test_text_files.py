@@ -101,7 +101,7 @@ def test_a_folder_with_a_wide_table_beside_classes_is_read(tmp_path: Path) -> No
         (codecs.BOM_UTF16_BE, True),
     ],
 )
-def test_wide_text_is_recognised(start: bytes, wide: bool) -> None:
+def test_wide_text_is_recognized(start: bytes, wide: bool) -> None:
     assert is_wide(start) is wide
 
 

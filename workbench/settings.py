@@ -125,7 +125,7 @@ class Settings(_Strict):
     language: Literal["", "en", "ko"] = Field(
         default="", description=tr("language of the app and the commands; by default the system's")
     )
-    theme: Literal["dark", "light"] = Field(default="dark", description=tr("colors of the app"))
+    theme: Literal["dark", "light"] = Field(default="dark", description=tr("colours of the app"))
     graphics: Literal["auto", "kitty", "sixel", "iterm2", "blocks"] = Field(
         default="auto", description=tr("how the app draws images; auto asks the terminal")
     )

@@ -39,6 +39,7 @@ from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.results.views import shade
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.widgets import job_part
+from workbench.ui.widgets.concept_notes import ConceptNotes
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 
@@ -158,6 +159,23 @@ def test_labels_above_an_error_fit_its_width() -> None:
         lines = format_error(error, Text("▀" * 17), 17).plain.split("\n")
         assert max(map(cell_len, lines)) <= 17
         assert lines[2].endswith(" 0.47")
+
+
+@pytest.mark.parametrize(
+    ("size", "wrong", "explained"),
+    [((110, 32), 0, True), ((110, 31), 0, False), ((109, 32), 0, False), ((110, 32), 1, False)],
+)
+async def test_without_errors_to_draw_a_large_terminal_explains_the_matrix(
+    tmp_path: Path, size: tuple[int, int], wrong: int, explained: bool
+) -> None:
+    make_run(tmp_path, results_json(worst=results_json()["worst"][:wrong]))
+
+    async with driven(tmp_path, size) as (app, pilot):
+        await open_results(app, pilot, "test 0.9000")
+        notes = app.screen.query_one("#notes", ConceptNotes)
+        await until(pilot, lambda: notes.display is explained, "the notes")
+        await until(pilot, lambda: bool(notes.size) is explained, "their place")
+        assert ("Which class is confused with which" in notes.render()) is explained
 
 
 async def test_no_error_is_offered_where_there_is_none(tmp_path: Path) -> None:

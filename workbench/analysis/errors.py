@@ -115,7 +115,7 @@ def image_losses(predictions: PredictionTable) -> np.ndarray:
     """
     chosen = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
     losses: np.ndarray = -np.log(np.maximum(chosen, SMALLEST))
-    losses[chosen < SMALLEST] = LARGEST_LOSS  # exactly, so that it can be recognised
+    losses[chosen < SMALLEST] = LARGEST_LOSS  # exactly, so that it can be recognized
     return losses
 
 

@@ -5,7 +5,7 @@ by that and fails on other pictures; see Geirhos et al., "Shortcut learning in d
 (2020), arXiv 2004.07780. Each property by itself classifies images that it was not fitted on:
 its values are sorted into bins, the leaves of a small decision tree, and in each bin the class is
 the one more frequent there than elsewhere. The accuracy is balanced, of one class against the rest:
-the mean of the shares of both that are recognised, 0.5 for guessing however many there are.
+the mean of the shares of both that are recognized, 0.5 for guessing however many there are.
 
 What says how a picture was made (format, camera, size, compression, date) is a shortcut wherever it
 is clearly better than guessing. Brightness, colour or sharpness may be what a class is about:
@@ -307,14 +307,14 @@ def _sums(values: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
 
 def _wave_accuracy(wave: np.ndarray, of_class: np.ndarray, folds: np.ndarray) -> float:
     """Return how well a wave tells a class: fitted are its phase and the limit between both."""
-    recognised = np.zeros(len(wave), bool)
+    recognized = np.zeros(len(wave), bool)
     for fold in range(FOLDS):
         fitted, tested = folds != fold, folds == fold
         mean = wave[fitted & of_class].mean()
         other = wave[fitted & ~of_class].mean()
         towards = np.conj(mean - other)
-        recognised[tested] = ((wave[tested] - (mean + other) / 2) * towards).real > 0
-    return float((recognised[of_class].mean() + 1 - recognised[~of_class].mean()) / 2)
+        recognized[tested] = ((wave[tested] - (mean + other) / 2) * towards).real > 0
+    return float((recognized[of_class].mean() + 1 - recognized[~of_class].mean()) / 2)
 
 
 def _factor(wave: int) -> float:

@@ -81,7 +81,7 @@ def _translation_conclude(results: LessonResults) -> Conclusion:
 
 
 def _fall(results: LessonResults, variant: str) -> list[list[float]]:
-    """Return how much less each image is recognised when shifted; the mean of all directions."""
+    """Return how much less each image is recognized when shifted; the mean of all directions."""
     return minus(results.right(variant, "measured"), results.right(variant, "moved"))
 
 
@@ -98,7 +98,7 @@ def _translation_picture(results: LessonResults) -> CurvePlot:
 TRANSLATION = Lesson(
     name="translation",
     title=tr("Dense against convolution, on shifted images"),
-    question=tr("Which network still recognises an image that was shifted by some pixels?"),
+    question=tr("Which network still recognizes an image that was shifted by some pixels?"),
     section="5.1.1",
     concepts=("local-patterns",),
     variants=_translation_variants,

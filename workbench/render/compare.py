@@ -112,7 +112,7 @@ def stage_cells(s: StageMetrics) -> tuple[str, ...]:
         _known(s.trainable_parameters),
         s.optimizer
         if s.solved
-        else f"{s.optimizer} {'-' if s.learning_rate is None else f'{s.learning_rate:g}'}",
+        else f"{s.optimizer} {'-' if s.learning_rate is None else f'{s.learning_rate:g}'}".strip(),
     )
 
 

@@ -67,7 +67,7 @@ def _files(chosen: ExportFormat, size: int) -> list[Text]:
         chosen.file: model,
         CARD: tr("the card: how to load it, results, data, training, limits"),
         LABELS: tr("a label a line, in the order of the outputs"),
-        PREPROCESSING: tr("size, colors and scaling of the images, for other programs"),
+        PREPROCESSING: tr("size, colours and scaling, for other programs"),
     }
     return _block(tr("files"), [f"{pad_cells(name, FILE)} {text}" for name, text in files.items()])
 

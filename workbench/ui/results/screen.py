@@ -20,7 +20,7 @@ from workbench.runs.next_step import NextStep, suggest_next
 from workbench.runs.results import Results, read_results
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
-from workbench.ui.base import HIGH_ROWS, in_background
+from workbench.ui.base import HIGH_ROWS, WIDE_COLUMNS, in_background
 from workbench.ui.guide import next_experiment
 from workbench.ui.keys import key_of
 from workbench.ui.results.errors import WorstErrors
@@ -35,8 +35,10 @@ from workbench.ui.results.views import (
 )
 from workbench.ui.run_actions import ask_to_label
 from workbench.ui.run_views import RunViews
+from workbench.ui.widgets.concept_notes import ConceptNotes
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
+NOTES_SHARE = 4  # of the rows are for a matrix below which there is room for explanations
 GAP = 4  # cells between the matrix and the labels beside it
 
 
@@ -100,6 +102,7 @@ class ResultsScreen(RunViews):
             with Horizontal(id="tables"):
                 yield ConfusionMatrix(id="matrix")
                 yield LabelTable(id="classes")
+            yield ConceptNotes(self.CONCEPTS, id="notes")
             yield Static(id="errors-title")
             yield WorstErrors(id="errors")
             yield PredictionsView(id="predictions")
@@ -234,8 +237,12 @@ class ResultsScreen(RunViews):
         long = self._shown in ("errors", "predictions")
         self.set_class(long and size.height < HIGH_ROWS, "-low")
         self.query_one("#tables").display = self._shown in tables
-        self.query_one("#tables").set_class(below, "-above")
         self.query_one("#errors-title").display = below
+        large = size.width >= WIDE_COLUMNS and size.height >= HIGH_ROWS
+        few = results is not None and len(results.labels) <= size.height // NOTES_SHARE
+        notes = matrix and not below and large and few
+        self.query_one("#notes").display = notes
+        self.query_one("#tables").set_class(below or notes, "-above")
         self.query_one("#matrix").set_class(both_fit, "-beside")
         self._show_title()
         self.call_after_refresh(self._show_title)  # only then it is known how many rows fit
