@@ -1,5 +1,6 @@
 """What the Train screen says before the curves of a run, and after them."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from rich.text import Text
@@ -63,8 +64,8 @@ def format_panel(
     if word == "interrupted":
         return _interrupted(view, color, key, printed)
     if word == "stopped":
-        text = Text(_describe_state(view, key))  # "Stopped on request at 10:00, ..."
-        text.stylize(color, 0, len(text.plain.split(" ")[0]))
+        text = Text(_describe_state(view, key))  # "Stopped on request at 10:00, after epoch 20"
+        text.stylize(color, 0, len(re.split("[,:] ", text.plain, maxsplit=1)[0]))
         return text
     if word == "pruned":
         return Text.assemble((tr("Pruned.") + " ", color), _describe_state(view, key))
