@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, settings
+from measured import store_speed
 from ssh_server import commands, there
 from waiting import GUARD
 from web_server import WebServer, web_server
@@ -26,6 +27,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["WORKBENCH_LANG"] = os.environ.pop("TESTS_LANGUAGE", "en")
 
 from workbench.bases import weights
+from workbench.machine.gpus import CPU
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import request_stop
@@ -73,11 +75,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep out of the user's cache and settings, and measure once for all tests."""
+    """Keep out of the user's cache and settings; no run has to measure the processor."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         patch.delenv("XDG_RUNTIME_DIR", raising=False)
+        store_speed(CPU)
         yield
 
 

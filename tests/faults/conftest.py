@@ -9,32 +9,11 @@ import pytest
 from outcome import Outcome, Reference, outcome
 from sessions import make_photos, new_run, printed, run_session
 
-from workbench.experiment.throughput import ThroughputModel
-from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
-
 DISK_BYTES = 24 << 20
 
-_SPEED = ThroughputModel(
-    forward_flops=1e11,
-    training_flops=1e11,
-    forward_bytes=1e10,
-    training_bytes=1e10,
-    forward_step=1e-3,
-    training_step=1e-3,
-    update=1e-9,
-)
-
 
 @pytest.fixture(scope="session")
-def measured(_own_cache: None) -> None:
-    """Store a benchmark of this machine, so that no session has to measure it."""
-    BenchmarkStore("CPU").save(
-        BenchmarkResult(device="CPU", kind="cpu", precision="float32", jit=False, speed=_SPEED)
-    )
-
-
-@pytest.fixture(scope="session")
-def reference(measured: None, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     """Return a function from a spec to the outcome of its undisturbed run, computed once."""
     known: dict[str, Outcome] = {}
 
@@ -51,7 +30,7 @@ def reference(measured: None, tmp_path_factory: pytest.TempPathFactory) -> Refer
 
 
 @pytest.fixture
-def workspace(measured: None, tmp_path: Path) -> Path:
+def workspace(tmp_path: Path) -> Path:
     """Create a workspace with photos."""
     make_photos(tmp_path / "photos")
     return tmp_path
@@ -68,7 +47,7 @@ def guarded(workspace: Path) -> Path:
 
 
 @pytest.fixture
-def small_disk(measured: None, tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Create a workspace on a disk of its own that a test can fill."""
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
+from measured import store_speed
 from person import Person
 from test_runs import ENDLESS, PRESET, wait_for
 
+from workbench.machine.benchmark_store import BenchmarkStore
 from workbench.runs.event_log import read_status
 from workbench.runs.events import MachineSample
 
@@ -71,7 +73,7 @@ def events(person: Person, run: str, kind: str) -> list[dict[str, object]]:
 
 
 def test_check_prints_json_with_exit_code(person: Person) -> None:
-    output = person.types("check", "--json", expect=check_code(person))
+    output = person.types("check", "--measure", "--json", expect=check_code(person))
     tree = json.loads(output[output.index("{") : output.rindex("}") + 1])
     assert tree["exit_code"] in (0, 1)
     assert tree["figures"]["CPU"]["speed"]["forward_flops"] > 0
@@ -99,9 +101,12 @@ def askers(person: Person, run: str) -> set[int]:
     return asked - {worker["pid"]}
 
 
-def test_run_chooses_the_gpu_with_most_free_memory(on_a_shared_machine: Person) -> None:
+def test_run_chooses_the_gpu_with_most_free_memory(
+    on_a_shared_machine: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One process asks the driver before the first batch; what was not tried there is off."""
     person = on_a_shared_machine
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     printed = person.types(*PRESET, "--set", "training.epochs=2", "--name", "free")
     assert "gpu    GPU 1, NVIDIA H200, 137.0 GiB of 140.0 GiB free" in printed
     (chosen,) = events(person, "free", "gpu_chosen")
@@ -112,6 +117,9 @@ def test_run_chooses_the_gpu_with_most_free_memory(on_a_shared_machine: Person) 
         "Trains without XLA and half precision, not tried on this GPU yet: "
         "workbench check --measure" in " ".join(printed.split())
     )
+    measured = BenchmarkStore("NVIDIA H200").load()
+    assert measured is not None
+    assert measured.kind == "cpu"  # which trained, as TensorFlow has no GPU here
     (stage,) = events(person, "free", "stage_started")
     assert (stage["jit"], stage["precision"]) == (False, "float32")
     checks = events(person, "free", "estimate_checked")
@@ -121,6 +129,7 @@ def test_run_chooses_the_gpu_with_most_free_memory(on_a_shared_machine: Person) 
 
 def test_a_queued_run_asks_the_driver_when_its_turn_comes(on_a_shared_machine: Person) -> None:
     person = on_a_shared_machine
+    store_speed("NVIDIA H200")
     person.types(*PRESET, "--set", "training.epochs=1", "--name", "later", "--queue")
     assert len(askers(person, "later")) == 1
     (chosen,) = events(person, "later", "gpu_chosen")
