@@ -15,7 +15,7 @@ from workbench.machine.device_group import choose_gpus, logical_devices, shared_
 from workbench.machine.driver import count_gpu_devices, find_gpus
 from workbench.machine.facts import Nvml, NvmlReport
 from workbench.machine.preflight import check_before_training
-from workbench.runs.queue import Holder, Slot
+from workbench.runs.slots import Holder, Slot
 
 GIB = 2**30
 GPUS = tuple(

@@ -20,7 +20,8 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import take_lock, this_host
 from workbench.runs.process import MAX_ORDER_BYTES, ON_FINISH
-from workbench.runs.queue import CPU, wait_for_devices
+from workbench.runs.queue import wait_for_devices
+from workbench.runs.slots import CPU
 
 
 class FakeDevices:

@@ -14,7 +14,8 @@ from pathlib import Path
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
-from workbench.runs.queue import draw_ticket, wait_for_devices
+from workbench.runs.queue import wait_for_devices
+from workbench.runs.tickets import draw_ticket
 
 DEVICES = ("gpu-0", "gpu-1", "gpu-2", "gpu-3")
 SECONDS = 0.04  # of a job at most

@@ -22,21 +22,11 @@ from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import follow, launch, request_stop
 from workbench.runs.lock import is_locked, take_lock
-from workbench.runs.queue import (
-    CPU,
-    Slot,
-    adopt_slot,
-    devices_in_use,
-    draw_ticket,
-    expected_runs,
-    holders,
-    is_waiting,
-    take_devices,
-    take_idle,
-    wait_for_devices,
-)
+from workbench.runs.queue import expected_runs, take_devices, take_idle, wait_for_devices
+from workbench.runs.slots import CPU, Slot, adopt_slot, devices_in_use, holders
 from workbench.runs.state import RunState
 from workbench.runs.summary import summarize
+from workbench.runs.tickets import draw_ticket, is_waiting
 
 Queue = Callable[..., RunFolder]
 

@@ -24,7 +24,6 @@ from workbench.runs.event_log import EventWriter, read_events
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import is_locked, take_lock
-from workbench.runs.queue import draw_ticket, drop_ticket
 from workbench.runs.summary import summarize
 from workbench.runs.sweep import (
     PRESET,
@@ -42,6 +41,7 @@ from workbench.runs.sweep import (
 )
 from workbench.runs.sweep_queue import WINDOW, advance, start, stop_sweep
 from workbench.runs.sweep_record import LADDER, SWEEP, TUNE, SweepRecord, list_names, list_records
+from workbench.runs.tickets import draw_ticket, drop_ticket
 
 TUNING = "fine-tuning"
 RATE = "training.learning_rate"

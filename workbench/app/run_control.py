@@ -26,8 +26,9 @@ from workbench.runs.folder import MAX_STEM_LENGTH, RunFolder, create_run, list_r
 from workbench.runs.launch import launch
 from workbench.runs.lock import is_locked
 from workbench.runs.process import WarmWorker
-from workbench.runs.queue import NotWritable, device_of, devices_in_use, is_waiting
+from workbench.runs.slots import device_of, devices_in_use
 from workbench.runs.slurm_queue import is_open
+from workbench.runs.tickets import NotWritable, is_waiting
 from workbench.text import safe_text
 from workbench.words import reason_of
 

@@ -19,7 +19,7 @@ from workbench.machine.gpus import (
 )
 from workbench.machine.preflight import certain_memory
 from workbench.messages import tr
-from workbench.runs.queue import Slot
+from workbench.runs.slots import Slot
 from workbench.text import format_choices, format_gib, safe_text
 
 SHARE_VARIABLE = "WORKBENCH_GPU_SHARE"  # runs that may use a device at the same time

@@ -28,7 +28,7 @@ from workbench.machine.gpus import (
 )
 from workbench.machine.probe import SMALL_PROBES, run_probe
 from workbench.runs.process import worker_command
-from workbench.runs.queue import holders
+from workbench.runs.slots import holders
 
 NVML_SECONDS = 10.0  # a healthy driver takes a tenth of it
 RECENT_SECONDS = 60.0  # age up to which a report is used instead of asking again

@@ -33,9 +33,9 @@ from workbench.runs.process import (
     start_worker,
     train_command,
 )
-from workbench.runs.queue import NotWritable, draw_ticket
 from workbench.runs.slurm_queue import JobState, find_job, job_state
 from workbench.runs.slurm_state import describe_pending, log_path
+from workbench.runs.tickets import NotWritable, draw_ticket
 from workbench.text import safe_text
 from workbench.words import reason_of
 

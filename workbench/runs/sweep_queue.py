@@ -17,7 +17,6 @@ from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run, safe_stem
 from workbench.runs.launch import launch
 from workbench.runs.lock import RunLocked, is_locked
-from workbench.runs.queue import is_waiting
 from workbench.runs.slurm import this_job
 from workbench.runs.slurm_queue import find_job
 from workbench.runs.stop import has_worker_or_job, stop_runs
@@ -32,6 +31,7 @@ from workbench.runs.sweep import (
     sweep_of,
 )
 from workbench.runs.sweep_record import SweepRecord, record_lock
+from workbench.runs.tickets import is_waiting
 
 WINDOW = 2  # runs of a sweep that wait for their turn: one is warmed up, one stands in for it
 

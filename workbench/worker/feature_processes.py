@@ -25,7 +25,8 @@ from workbench.runs.events import Event, Notice
 from workbench.runs.folder import RunFolder
 from workbench.runs.job import JobEvent, run_job
 from workbench.runs.process import WORKER_MODULE
-from workbench.runs.queue import Slot, take_idle
+from workbench.runs.queue import take_idle
+from workbench.runs.slots import Slot
 from workbench.worker.jobs import JobEvents, Request
 from workbench.worker.training_setup import TrainingSetup, make_training_setup
 

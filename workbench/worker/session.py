@@ -35,7 +35,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import this_host
 from workbench.runs.process import MAX_ORDER_BYTES, ON_FINISH, WORKER_MODULE, train_command
-from workbench.runs.queue import CPU, Slot, adopt_slot
+from workbench.runs.slots import CPU, Slot, adopt_slot
 from workbench.training.trainer_state import Stopped
 from workbench.worker.jobs import OutOfMemory, failure_fields
 from workbench.worker.startup import (

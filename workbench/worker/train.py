@@ -51,7 +51,8 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder
-from workbench.runs.queue import Slot, expected_runs, wait_for_devices
+from workbench.runs.queue import expected_runs, wait_for_devices
+from workbench.runs.slots import Slot
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.trainer_state import START, OutOfTime, Stopped

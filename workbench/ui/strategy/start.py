@@ -18,7 +18,7 @@ from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.runs.folder import RunFolder
-from workbench.runs.queue import devices_in_use
+from workbench.runs.slots import devices_in_use
 from workbench.runs.slurm import has_sbatch, has_slurm
 from workbench.settings import SlurmProfile
 from workbench.text import safe_text
