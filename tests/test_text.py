@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from workbench.streams import supports_utf8
 from workbench.text import (
     cell_width,
     cut_cells,
@@ -17,7 +18,6 @@ from workbench.text import (
     plural,
     safe_text,
     slice_cells,
-    supports_utf8,
     table,
     wrap_cells,
 )
@@ -132,6 +132,9 @@ def test_columns_of_a_table_are_aligned_by_cells() -> None:
         ({"LANG": "en_US.utf8"}, True),
         ({"LC_ALL": "C", "LANG": "en_US.UTF-8"}, False),
         ({"LC_ALL": "", "LC_CTYPE": "C.UTF-8"}, True),
+        ({"LC_CTYPE": "UTF-8"}, True),
+        ({"LANG": "de_DE.ISO-8859-15@euro"}, False),
+        ({"LANG": "de_DE.UTF-8@euro"}, True),
     ],
 )
 def test_the_locale_decides_about_utf8(environment: dict[str, str], utf8: bool) -> None:

@@ -7,7 +7,8 @@ import sys
 from workbench.errors import UserError
 from workbench.language import choose_language
 from workbench.messages import tr
-from workbench.text import make_printable, safe_lines
+from workbench.streams import make_printable
+from workbench.text import safe_lines
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from workbench.errors import UserError
 from workbench.messages import LANGUAGE_VARIABLE, LANGUAGES, tr
 from workbench.paths import config_folder
-from workbench.text import safe_text, supports_unicode, supports_utf8
+from workbench.streams import supports_unicode, supports_utf8
+from workbench.text import safe_text
 
 OPTION = "--lang"
 _MAX_BYTES = 1 << 16  # of the settings, as they are read elsewhere

@@ -1,12 +1,9 @@
-"""Text for terminals: safe strings, formatted numbers and durations, streams in any locale."""
+"""Text for terminals: safe strings, formatted numbers and durations."""
 
-import codecs
-import io
-import os
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from workbench.messages import tr, tr_plural
 
@@ -18,12 +15,7 @@ MAX_CHOICES = 20  # that `format_choices` lists
 # Characters that reorder text around them, so that a name can look like another.
 _BIDI = {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
-SUBSTITUTES = {"…": "~", "°": " ", "·": "-", "→": ">", "─": "-", "━": "-", "│": "|", "┃": "|"}
-SUBSTITUTES |= dict.fromkeys("┌┐└┘╭╮╰╯├┤┬┴┼", "+")
-_BLOCKS = range(0x2580, 0x25A0)  # bars and shades
 _SECOND_CELL = "\ue000"  # stands behind a letter of two cells while lines are made; in no text
-_HANDLER = "workbench"
-_PLAIN = "workbench-ascii"
 
 
 def safe_text(value: object, limit: int = MAX_SHOWN) -> str:
@@ -300,72 +292,3 @@ def format_interval(interval: tuple[float, float] | None) -> str:
     if interval is None:
         return "-"
     return tr("{low:.3f} to {high:.3f}", low=interval[0], high=interval[1])
-
-
-# Streams that can encode any text, in any locale. A character that the encoding lacks is written as
-# a substitute of the same width where it is one of our own, and else as an escape: a name from
-# outside keeps its identity.
-
-
-def make_printable(stream: TextIO | None) -> None:
-    """Make a stream write substitutes for characters that its encoding lacks.
-
-    Names that are not UTF-8, which Python holds as surrogates, are written as escapes too.
-    """
-    if isinstance(stream, io.TextIOWrapper):
-        codecs.register_error(_HANDLER, _replaced)
-        codecs.register(_plain_ascii)
-        is_ascii = codecs.lookup(stream.encoding).name == "ascii"
-        # click treats a stream with the encoding ascii as misconfigured, and sends UTF-8.
-        stream.reconfigure(encoding=_PLAIN if is_ascii else None, errors=_HANDLER)
-
-
-def use_utf8(stream: TextIO | None) -> None:
-    """Make a stream write UTF-8, the encoding of logs, in any locale."""
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-
-
-def supports_unicode(stream: object) -> bool:
-    """Return whether a stream's encoding has every character; True where it is unknown."""
-    encoding = getattr(stream, "encoding", None)
-    return encoding is None or codecs.lookup(encoding).name.startswith("utf")
-
-
-def supports_utf8(environment: Mapping[str, str] = os.environ) -> bool:
-    """Return whether the locale of the terminal is UTF-8."""
-    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
-        if value := environment.get(name):
-            return "utf-8" in value.lower() or "utf8" in value.lower()
-    return False
-
-
-def substitute(character: str) -> str:
-    """Return the ASCII text for a character that is not ASCII."""
-    if character in SUBSTITUTES:
-        return SUBSTITUTES[character]
-    if ord(character) in _BLOCKS:
-        return "#"
-    return character.encode("ascii", "backslashreplace").decode("ascii")
-
-
-def _replaced(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(map(substitute, error.object[error.start : error.end])), error.end
-
-
-def _plain_ascii(name: str) -> codecs.CodecInfo | None:
-    """Return ASCII by another name."""
-    if name != _PLAIN.replace("-", "_"):
-        return None
-    known = codecs.lookup("ascii")
-    return codecs.CodecInfo(
-        known.encode,
-        known.decode,
-        known.streamreader,
-        known.streamwriter,
-        known.incrementalencoder,
-        known.incrementaldecoder,
-        _PLAIN,
-    )

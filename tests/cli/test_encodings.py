@@ -15,7 +15,8 @@ from terminal import Terminal
 
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run
-from workbench.text import describe_unencodable, make_printable, supports_unicode, use_utf8
+from workbench.streams import make_printable, supports_unicode, use_utf8
+from workbench.text import describe_unencodable
 from workbench.worker.jobs import describe_failure
 
 REPOSITORY = Path(__file__).parents[2]

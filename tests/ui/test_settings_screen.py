@@ -14,7 +14,8 @@ from workbench.ui.app import WorkbenchApp
 from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, PickName
 from workbench.ui.keys import key_of
-from workbench.ui.settings import KeyDialog, SettingsScreen
+from workbench.ui.key_dialog import KeyDialog
+from workbench.ui.settings import SettingsScreen
 
 
 async def opened(app: WorkbenchApp, pilot: Pilot[Any]) -> OptionList:

@@ -16,7 +16,7 @@ from workbench.errors import UserError
 from workbench.language import take_notes, take_option
 from workbench.messages import LANGUAGE_VARIABLE, LANGUAGES
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
-from workbench.text import use_utf8
+from workbench.streams import use_utf8
 
 _REOPEN = "_WORKBENCH_REOPEN"  # route of the screen to return to when the app starts again
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.machine.probe import SMALL_PROBES
-from workbench.text import use_utf8
+from workbench.streams import use_utf8
 
 GAUGE_SECONDS = 1.0
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.machine.host_facts import Terminal
-from workbench.text import supports_unicode
+from workbench.streams import supports_unicode, supports_utf8
 
 TRUE_COLOUR = 1 << 24
 _FEW = 8  # for an unknown terminal
@@ -26,7 +26,7 @@ def inspect_terminal(environment: Mapping[str, str], stream: Any) -> Terminal:
         columns=size[0],
         rows=size[1],
         colors=_colours(environment, descriptor),
-        utf8=is_utf8(environment) and supports_unicode(stream),
+        utf8=supports_utf8(environment) and supports_unicode(stream),
         multiplexer=_multiplexer(environment),
         ssh="SSH_CONNECTION" in environment or "SSH_TTY" in environment,
         name=environment.get("TERM", ""),
@@ -73,17 +73,6 @@ def _from_terminfo(name: str, descriptor: int | None) -> int | None:
         return max(curses.tigetnum("colors"), 0)
     except Exception:  # no curses in this Python, no such terminal, an invalid name
         return None
-
-
-def is_utf8(environment: Mapping[str, str]) -> bool:
-    """Return whether the first variable that is set names UTF-8, as the C library decides.
-
-    Python itself sets LC_CTYPE at its start where they name no language, so that it counts here.
-    """
-    names = ("LC_ALL", "LC_CTYPE", "LANG")
-    locale = next(filter(None, map(environment.get, names)), "")
-    coding = locale.partition(".")[2].partition("@")[0]
-    return coding.lower().replace("-", "") == "utf8"
 
 
 def _multiplexer(environment: Mapping[str, str]) -> str:

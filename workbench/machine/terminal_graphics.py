@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from workbench.machine.terminal import is_utf8
 from workbench.messages import tr
+from workbench.streams import supports_utf8
 from workbench.text import safe_text
 
 LIMIT = 0.3  # seconds from the questions to the last answer
@@ -160,7 +160,7 @@ def graphics_in_tmux(facts: str, environment: Mapping[str, str]) -> Graphics:
 
 def _if_colors_arrive(graphics: Graphics, environment: Mapping[str, str]) -> Graphics:
     """Return half blocks where placeholders would lose their marks or colors."""
-    if not is_utf8(environment):
+    if not supports_utf8(environment):
         return replace(graphics, protocol="blocks", reason=tr("kitty, but the locale is no UTF-8"))
     if environment.get("NO_COLOR"):
         return replace(graphics, protocol="blocks", reason=tr("kitty, but NO_COLOR is set"))

@@ -28,7 +28,7 @@ from keras import layers
 from workbench.machine.benchmark_store import measured_as
 from workbench.machine.facts import TrialStep
 from workbench.machine.trial import FLOAT16, FLOAT32, trial_of
-from workbench.text import use_utf8
+from workbench.streams import use_utf8
 from workbench.training.backend import (
     describe,
     list_devices,

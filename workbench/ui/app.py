@@ -27,7 +27,7 @@ from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS
 from workbench.runs.sweep_record import LADDER, SWEEP, SweepRecord, list_records
 from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
-from workbench.text import supports_utf8
+from workbench.streams import supports_utf8
 from workbench.ui.base import Route, WorkbenchScreen, notify_error
 from workbench.ui.keys import KeyBuffer, is_of_another_script, is_typed
 from workbench.ui.person import PersonalApp

@@ -1,16 +1,11 @@
 """Your settings: each with its value, what it may be and what it does; and a page of all keys."""
 
-from collections.abc import Callable
-from itertools import islice
-from string import ascii_letters
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -22,54 +17,10 @@ from workbench.text import cut_cells, pad_cells, safe_text, wrap_cells
 from workbench.ui.base import BaseApp, WorkbenchScreen
 from workbench.ui.bindings import KeyAction, check_keys, list_actions
 from workbench.ui.dialogs import Confirm, PickName, Prompt, show_error
+from workbench.ui.key_dialog import KeyDialog
 
 _NAME_CELLS, _VALUE_CELLS = 21, 12
-_FREE = 6  # letters without a meaning that are named where a key is asked for
 _BESIDE = 13  # cells of margins, scroll bar and the blanks between columns
-
-
-class KeyDialog(ModalScreen[str | None]):
-    """Gives the next key that can be taken; "" after backspace for the usual one, None after esc.
-
-    Args:
-        action: whose key it becomes.
-        keys: that it has now, as they are shown.
-        check: returns why a key cannot be taken, "" if it can.
-    """
-
-    CSS = """
-    KeyDialog #error { color: $error; display: none; }
-    """
-
-    def __init__(self, action: KeyAction, keys: str, check: Callable[[str], str]) -> None:
-        super().__init__()
-        self._action = action
-        self._keys = keys
-        self._check = check
-
-    def compose(self) -> ComposeResult:
-        """Yield the action and what to press."""
-        free = " ".join(islice((one for one in ascii_letters if not self._check(one)), _FREE))
-        with Vertical(classes="dialog"):
-            yield Static(Text(f"{self._action.title}  ({self._action.id})", style="bold"))
-            yield Static(Text(tr("Now {keys}. Press its new key.", keys=self._keys)))
-            yield Static(id="error")
-            if free:
-                yield Static(Text(tr("free letters, such as: {letters}", letters=free), "dim"))
-            yield Static(Text(tr("backspace: its usual key   esc: leave it"), style="dim"))
-
-    def on_key(self, event: events.Key) -> None:
-        """Take the key, or say why it cannot be taken and wait for another."""
-        event.stop()
-        event.prevent_default()
-        kept = {"escape": None, "backspace": ""}
-        key = kept.get(event.key, event.key)
-        if key and (problem := self._check(key)):
-            line = self.query_one("#error", Static)
-            line.update(Text(f"! {safe_text(problem, 300)}"))
-            line.display = True
-        else:
-            self.dismiss(key)
 
 
 # Screens by the names of their modules.

@@ -17,7 +17,7 @@ from textual.filter import LineFilter
 from textual.theme import Theme
 
 from workbench.messages import tr
-from workbench.text import SUBSTITUTES
+from workbench.streams import SUBSTITUTES
 
 # Blocks are drawn as blanks: their background shows where they are.
 _SUBSTITUTES = {**SUBSTITUTES, "🔎": " ", **dict.fromkeys("▁▂▃▄▅▆▇█▉▊▋▌▍▎▏▐▔▕▀", " ")}

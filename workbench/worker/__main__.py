@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from workbench.text import use_utf8
+from workbench.streams import use_utf8
 
 JOBS = {  # name: module and function
     "evaluate": "evaluation:evaluate_run",
