@@ -8,7 +8,7 @@ import pytest
 from event_lines import event
 
 from workbench.render.run_table import COLUMNS, OPTIONAL, USUAL, RunLook, column_widths, run_cells
-from workbench.render.runs import describe_run, describe_runs
+from workbench.render.runs import describe_run, describe_runs, describe_tried
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
@@ -156,3 +156,19 @@ def test_a_run_goes_by_its_preset_where_it_has_one() -> None:
 )
 def test_running_and_waiting_runs_are_counted(states: tuple[str, ...], text: str) -> None:
     assert describe_runs(tuple(view(state) for state in states)) == text
+
+
+def test_a_suggestion_names_the_newest_run_that_has_tried_it_on_the_same_images() -> None:
+    about = view("finished", TEST)
+    probe = {**CONVNET, "preset": "linear-probe"}
+    elsewhere = {**probe, "data": {"source": "/photos/cats"}}
+    runs = (
+        view("training", EPOCH, spec=probe, name="birds-5"),
+        view("finished", TEST, spec=elsewhere, name="cats-1"),
+        view("finished", TEST, spec=probe, name="birds-3"),
+        view("finished", TEST, spec=probe, name="birds-2"),
+    )
+    assert describe_tried("linear-probe", about, runs) == "birds-3 did that: 0.951."
+    assert describe_tried("linear-probe", about, runs[:2]) == ""
+    assert describe_tried("fine-tuning", about, runs) == ""
+    assert describe_tried("", about, (about,)) == ""

@@ -13,8 +13,8 @@ from workbench.settings import change_settings, read_settings
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, PickName
-from workbench.ui.keys import key_of
 from workbench.ui.key_dialog import KeyDialog
+from workbench.ui.keys import key_of
 from workbench.ui.settings import SettingsScreen
 
 

@@ -8,6 +8,7 @@ from workbench.messages import tr
 from workbench.render.canvas import MARKERS, Series, Values
 from workbench.render.curves import Metric
 from workbench.render.plot import PlotOptions
+from workbench.render.runs import same_data
 from workbench.runs.events import EpochFinished
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
@@ -17,11 +18,6 @@ GAP = 3
 OTHER_DATA = tr("other data")
 # The runs that are compared, by name; None for one that is gone.
 Views = Mapping[str, RunView | None]
-
-
-def same_data(one: RunView, other: RunView) -> bool:
-    """Return whether both runs read the same images."""
-    return bool(one.table("data").get("source") == other.table("data").get("source"))
 
 
 def run_series(views: Views, metric: Metric, colors: Sequence[str]) -> tuple[Series, ...]:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -294,3 +294,23 @@ def planned_epochs(view: RunView) -> list[int]:
         plan += [0] * (index + 1 - len(plan))
         plan[index] = stage.epochs or plan[index]
     return plan
+
+
+def same_data(one: RunView, other: RunView) -> bool:
+    """Return whether both runs read the same images."""
+    return bool(one.table("data").get("source") == other.table("data").get("source"))
+
+
+def describe_tried(preset: str, about: RunView, runs: Iterable[RunView]) -> str:
+    """Return which run has tried a preset on the images of another already; "" for none.
+
+    Args:
+        preset: that is suggested; "" for none.
+        about: the run after which it is suggested.
+        runs: the newest first.
+    """
+    for view in runs:
+        accuracy = view.summary.test_accuracy
+        if preset and view.summary.preset == preset and accuracy and same_data(about, view):
+            return tr("{run} did that: {accuracy:.3f}.", run=view.name, accuracy=accuracy)
+    return ""

@@ -14,8 +14,9 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.messages import tr
-from workbench.render.compared_curves import OTHER_DATA, same_data
+from workbench.render.compared_curves import OTHER_DATA
 from workbench.render.run_table import COLUMNS, METRIC_COLUMN, RunLook, name_widths, run_cells
+from workbench.render.runs import same_data
 from workbench.runs.summary import CROSS_VALIDATION, VALIDATION
 from workbench.runs.watch import RunView
 from workbench.text import safe_text

@@ -16,6 +16,7 @@ from workbench.experiment.facts import DataFacts
 from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.render.layers import hanging_indent, labelled_line
+from workbench.render.runs import describe_tried
 from workbench.runs.next_step import NextStep, suggest_next
 from workbench.runs.results import Results, read_results
 from workbench.runs.watch import Runs, RunView
@@ -192,7 +193,10 @@ class ResultsScreen(RunViews):
         lines = summary_lines(results, view.history, view.summary.preset, warning)
         self.query_one("#summary", Static).update(hanging_indent(lines, room, console))
         self._suggestion = suggest_next(view.spec, view.history, results)
-        lines = [labelled_line(tr("next"), self._suggestion.text)] if self._suggestion else []
+        lines = []
+        if suggestion := self._suggestion:
+            tried = describe_tried(suggestion.preset, view, self.workbench.runs)
+            lines = [labelled_line(tr("next"), f"{suggestion.text} {tried}".rstrip())]
         lines.append(labelled_line(tr("more"), self._more()))
         self.query_one("#next", Static).update(hanging_indent(lines, room, console))
         self.refresh_bindings()

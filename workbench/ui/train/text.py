@@ -7,10 +7,10 @@ from rich.text import Text
 
 from workbench.analysis.curve_advice import CurveAdvice
 from workbench.messages import tr
-from workbench.render.compared_curves import OTHER_DATA, same_data
+from workbench.render.compared_curves import OTHER_DATA
 from workbench.render.curves import OVERLAY
 from workbench.render.marks import state_symbol
-from workbench.render.runs import format_position, format_time_left
+from workbench.render.runs import format_position, format_time_left, same_data
 from workbench.runs.events import ChosenGpu, MachineSample, Notice, Work
 from workbench.runs.watch import RunView
 from workbench.runs.work_titles import work_title
