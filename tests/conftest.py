@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, settings
-from measured import store_speed
 from ssh_server import commands, there
 from waiting import GUARD
 from web_server import WebServer, web_server
@@ -25,6 +24,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Before anything is translated.
 os.environ["WORKBENCH_LANG"] = os.environ.pop("TESTS_LANGUAGE", "en")
+
+from measured import store_speed
 
 from workbench.bases import weights
 from workbench.machine.gpus import CPU
