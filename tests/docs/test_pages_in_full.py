@@ -94,6 +94,7 @@ vgg16.save_weights("vgg16.weights.h5")
 """
 # What has happened before a page, in its reader's workspace.
 BEFORE = {
+    "experiments.md": "workbench presets feature-extraction --data photos > head.toml",
     "explain.md": "workbench delete photos-1 && workbench train spec.toml --name photos-1",
     "export.md": "rm -r photos-1-keras",
     "no-internet.md": f"python -c '{VGG16}' && mv vgg16.weights.h5 vgg16.h5",
