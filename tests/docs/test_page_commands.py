@@ -36,7 +36,7 @@ NOT_RUN = {
     r"^workbench( --lang ko)?$": "opens the app: tests/ui",
     r"^workbench check$": "tries the framework: the build of the tutorial",
     r"^workbench (train|demo|lr-find|tune|resume|stop)\b": "trains: the build, tests/worker",
-    r"^workbench sweep spec.toml ": "trains: tests/worker, tests/cli/test_sweep_command.py",
+    r"^workbench sweep \w+.toml ": "trains: tests/worker, tests/cli/test_sweep_command.py",
     r"^workbench (sweep|ladder) \S+ (--add|--stop)": "changes what trains: tests/worker",
     r"^workbench ladder --data ": "trains: tests/worker",
     r"^workbench lessons (?!pooling --specs)\S": "trains: tests/lessons, tests/worker",
