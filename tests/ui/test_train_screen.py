@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from event_lines import event
 from fake_runs import CONVNET, FINE_TUNING, FakeRun, curve, finished, flowers, training
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -18,6 +19,8 @@ from workbench.render.curves import training_curves
 from workbench.render.plot import PlotOptions, epoch_at, plot
 from workbench.render.runs import format_time_left, planned_epochs
 from workbench.runs.annotations import newest_note
+from workbench.runs.events import EpochFinished
+from workbench.runs.history import fold
 from workbench.runs.launch import stop_requested
 from workbench.runs.watch import RunFeed
 from workbench.ui.app import WorkbenchApp
@@ -25,6 +28,7 @@ from workbench.ui.dialogs import Confirm
 from workbench.ui.home.screen import HomeScreen
 from workbench.ui.keys import KeyLine
 from workbench.ui.train import text as train_text
+from workbench.ui.train.plots import CurvePlots
 from workbench.ui.train.screen import TrainScreen
 from workbench.ui.widgets.lines import LinePlot, Tail
 
@@ -603,6 +607,39 @@ async def test_an_epoch_is_read_by_its_number_digit_by_digit(workspace: Workspac
             await until(pilot, lambda: f"loss  epoch {epoch}: " in title(), f"{key}: {epoch}")  # noqa: B023
         await pilot.press("escape", "0")
         await until(pilot, lambda: title() == "loss", "none")
+
+
+def rows_of(*stages: tuple[int, int, int]) -> list[EpochFinished]:
+    """Epochs of stages, given as (stage, first, last)."""
+    numbers = [(stage, n) for stage, first, last in stages for n in range(first, last + 1)]
+    events = [event("epoch_finished", stage=stage, epoch=n) for stage, n in numbers]
+    return fold(events).epochs
+
+
+@pytest.mark.parametrize(
+    ("rows", "keys", "place"),
+    [
+        (rows_of((1, 0, 20)), "7", 8),  # epoch 0 is a point of the curve: that of a solved head
+        (rows_of((1, 0, 20)), "20", 21),
+        (rows_of((1, 0, 20)), "21", 2),  # there is no 21
+        (rows_of((0, 1, 10), (1, 1, 20)), "7", 17),  # of the newest stage
+    ],
+)
+def test_a_typed_number_is_that_of_the_title(
+    rows: list[EpochFinished], keys: str, place: int
+) -> None:
+    plots = CurvePlots(utf8=True)
+    for key in keys:
+        assert plots.type_number(key, rows)
+    assert plots._cursor == place
+
+
+def test_a_typed_number_is_of_the_stage_that_is_read() -> None:
+    plots, rows = CurvePlots(utf8=True), rows_of((0, 1, 10), (1, 1, 20))
+    plots.place_cursor(3, len(rows))
+    assert plots.type_number("7", rows)
+    assert plots._cursor == 7
+    assert not plots.type_number("0", rows)  # there is no 70: it shows all epochs, as elsewhere
 
 
 async def test_all_values_are_read_in_eighty_columns(workspace: Workspace, run: FakeRun) -> None:

@@ -103,20 +103,28 @@ class CurvePlots(Horizontal):
         self._cursor = min(epoch, epochs) or None
         self._window = self._window.with_cursor(self._cursor, epochs)
 
-    def type_number(self, key: str, epochs: int) -> bool:
+    def type_number(self, key: str, rows: Sequence[EpochFinished]) -> bool:
         """Put the cursor on the epoch whose number is typed, digit by digit; False for other keys.
 
-        A digit that would lead past the last epoch begins a new number.
+        A number is that of the title: it counts in the stage that is read, else in the newest one.
+        A digit that would lead past its last epoch begins a new number.
+
+        Args:
+            key: that was pressed.
+            rows: the finished epochs; the first may be epoch 0, that of a head that was solved.
         """
-        typed = self._typed + key if key.isdecimal() else ""
-        if typed and int(typed) > epochs:
-            typed = key
+        typed, before = self._typed, self._cursor
         self._typed = ""
-        if not typed or not 0 < int(typed) <= epochs:
+        if not rows or not (key.isascii() and key.isdecimal()):
             return False
-        self.place_cursor(int(typed), epochs)
-        self._typed = typed
-        return True
+        stage = rows[min(before or len(rows), len(rows)) - 1].stage
+        places = {row.epoch: place for place, row in enumerate(rows, 1) if row.stage == stage}
+        for number in (typed + key, key):
+            if int(number) and (place := places.get(int(number))):
+                self.place_cursor(place, len(rows))
+                self._typed = number
+                return True
+        return False
 
     @property
     def reading(self) -> bool:

@@ -293,10 +293,9 @@ class TrainScreen(RunViews):
 
     def on_key(self, event: events.Key) -> None:
         """Read the epoch whose number is typed."""
-        epochs = len(self._view.history.curve) if self._view else 0
-        if self.check_action("read_at", ()) and self.query_one(CurvePlots).type_number(
-            event.key, epochs
-        ):
+        rows = self._view.history.curve if self._view else ()
+        reads = self.check_action("read_at", ())
+        if reads and self.query_one(CurvePlots).type_number(event.key, rows):
             event.stop()
             self._draw()
 
