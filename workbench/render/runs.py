@@ -1,5 +1,6 @@
 """Runs as text: in two lines, their position and the time left."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -297,8 +298,9 @@ def planned_epochs(view: RunView) -> list[int]:
 
 
 def same_data(one: RunView, other: RunView) -> bool:
-    """Return whether both runs read the same images."""
-    return bool(one.table("data").get("source") == other.table("data").get("source"))
+    """Return whether both runs read the same images, however their path was typed."""
+    first, second = (str(run.table("data").get("source", "")) for run in (one, other))
+    return os.path.normpath(first) == os.path.normpath(second)
 
 
 def describe_tried(preset: str, about: RunView, runs: Iterable[RunView]) -> str:
