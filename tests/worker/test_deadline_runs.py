@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measured import store_speed
 from person import REPOSITORY, Person
 
 from workbench.experiment.throughput import ThroughputModel
-from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 from workbench.paths import Workspace
 from workbench.runs.event_log import read_events
 from workbench.runs.events import RunFailed
@@ -48,9 +48,7 @@ OVER = re.compile(r"The deadline of this run, \d{4}-.* \d\d:\d\d, is over\.")
 def slow_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Store a benchmark of a slow CPU, for the workers as well."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    BenchmarkStore("CPU").save(
-        BenchmarkResult(device="CPU", kind="cpu", precision="float32", jit=False, speed=SLOW)
-    )
+    store_speed("CPU", SLOW)
 
 
 def new_run(person: Person, *lines: str) -> RunFolder:

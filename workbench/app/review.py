@@ -57,6 +57,7 @@ class Review:
         log: The answers.
         rows: The run's images by path.
         fixes: The new label of each fixed image by the hash of its pixels, "" if it is left out.
+        searched: Whether suspects were searched for.
 
     Raises:
         UserError: As `Relabeling`.
@@ -68,6 +69,7 @@ class Review:
         self.log = ReviewLog(self.relabeling.path.parent / REVIEW_NAME)
         self.rows = {row.path: row for row in self.relabeling.rows}
         self.fixes: dict[str, str] = {}
+        self.searched = folder.folds_report_path.exists()
         self._read_fixes()
 
     def open_questions(self, asked: Sequence[Question]) -> list[Question]:
@@ -190,8 +192,7 @@ def read_review(
     audit = review.relabeling.path.parent / AUDIT_NAME
     pairs = read_audit(audit).near_pairs() if audit.exists() else []
     copies = review.ask_about_copies(pairs)
-    found = read_suspects(folder) if folder.folds_report_path.exists() else None
-    suspects = review.ask_about_suspects(found) if found else []
+    suspects = review.ask_about_suspects(read_suspects(folder)) if review.searched else []
     return review, {"suspects": suspects, "errors": errors, "copies": copies}
 
 

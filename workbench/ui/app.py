@@ -15,7 +15,6 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import ModalScreen, Screen
-from textual.widgets import HelpPanel
 from textual.worker import get_current_worker
 
 from workbench.app.draft_writer import DraftWriter
@@ -200,9 +199,9 @@ class WorkbenchApp(PersonalApp):
         if len(self._notifications) and not self._disable_notifications:
             self.clear_notifications()
             return True
-        panels = self.screen.query(HelpPanel)
-        panels.remove()
-        return bool(panels)
+        has_panel = bool(self.screen.query("HelpPanel"))  # importing it takes a Markdown reader
+        self.action_hide_help_panel()
+        return has_panel
 
     def _leave_notices(self) -> None:
         """Remove the notifications of the screen before; an error stays, and what was just sent."""

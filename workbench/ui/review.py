@@ -83,7 +83,6 @@ class ReviewScreen(QuestionScreen):
         self._asked: Mapping[ReviewList, Sequence[Question]] = {}
         self._open: list[Question] = []
         self._list: ReviewList = "suspects"
-        self._searched = False  # for suspects
 
     def compose_body(self) -> ComposeResult:
         """Yield the lists, the pictures beside the facts, the labels by digit, and the path."""
@@ -110,7 +109,6 @@ class ReviewScreen(QuestionScreen):
 
     def _start_review(self, found: tuple[Review, Mapping[ReviewList, Sequence[Question]]]) -> None:
         self._review, self._asked = found
-        self._searched = self.view is not None and self.view.folder.folds_report_path.exists()
         self._list = next((name for name in LISTS if self._asked[name]), self._list)
         self.show_next()
 
@@ -150,7 +148,7 @@ class ReviewScreen(QuestionScreen):
             text.append(" ")
             style = "bold reverse" if name == self._list else ""
             count = tr("{title} {count:,} of {all:,}", title=title, count=open_now, all=len(asked))
-            if name == "suspects" and not self._searched:
+            if name == "suspects" and self._review and not self._review.searched:
                 key = key_of(self, "review.analyze")
                 count = tr("{title}: {key} searches for them", title=title, key=key)
             text.append(f" {count} ", style)
@@ -189,7 +187,7 @@ class ReviewScreen(QuestionScreen):
 
         def found(result: tuple[Review, dict[ReviewList, list[Question]]]) -> None:
             self._review, self._asked = result
-            self._list, self._progress, self._searched = "suspects", "", True
+            self._list, self._progress = "suspects", ""
             self.show_next()
 
         def failed(problem: str) -> None:
