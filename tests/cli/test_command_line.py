@@ -339,3 +339,20 @@ def test_a_preset_takes_it_at_any_size(
     done = CliRunner().invoke(workbench, words, prog_name="workbench")
     assert done.exit_code == 0, done.output
     assert done.output.startswith(expected.format(side))
+
+
+def test_a_plan_ends_with_advice_and_what_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(20):
+        label = ("cat", "dog")[number % 2]
+        write_photo(tmp_path / "photos" / label / f"{number}.png", number, 40, 40)
+    words = ["plan", "--preset", "fine-tuning", "--data", "photos", "--gpu", "none"]
+    words += ["--base", "mobilenetv2-0.35", "--set", "training.learning_rate=0.1"]
+    done = CliRunner().invoke(workbench, words, prog_name="workbench")
+    assert done.exit_code == 0, done.output
+    advice = [line for line in done.output.splitlines() if line.startswith("advice   ")]
+    assert len(advice) == 2
+    assert advice[0].endswith("To follow it: --set training.learning_rate=1e-05")
+    assert advice[1].startswith("advice   With 14 training images, fine-tuning is hardly worth")

@@ -58,6 +58,7 @@ FOUR_BLOCKS = "model.filters=[32, 64, 128, 128]"
         (["trainning.epochs=3"],
          "trainning: unknown key. Did you mean 'training'? Allowed at the top:"),
         (["epochs=3"], "epochs: unknown key. Did you mean 'training.epochs'?"),
+        (["epoch=3"], "epoch: unknown key. Did you mean 'training.epochs'?"),
         (["preset=vgg"], "preset: received 'vgg'; allowed: dense, convnet"),
         (["training.batch_size=abc"],
          "training.batch_size: received 'abc'; allowed: a whole number"),

@@ -52,6 +52,23 @@ def test_presets_need_no_advice(preset: str, base: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("train", "settings", "expected"),
+    [
+        (999, (), ["few-photographs"]),
+        (1000, (), []),
+        (999, ("base.weights=random",), []),
+        (999, ("training.learning_rate=0.1",), ["learning-rate", "few-photographs"]),
+    ],
+)
+def test_fine_tuning_on_few_photographs_is_warned_of(
+    train: int, settings: tuple[str, ...], expected: list[str]
+) -> None:
+    found = advise(spec_of(*settings), {"train": train, "validation": 100})
+    assert [one.id for one in found] == expected
+    assert [one.fix for one in found if one.id == "few-photographs"] in ([], [()])
+
+
+@pytest.mark.parametrize(
     ("changed", "expected"),
     [
         ("training.head_epochs=1", "head-first"),

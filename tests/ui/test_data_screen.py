@@ -318,8 +318,8 @@ async def test_the_split_is_checked_as_it_is_typed(workspace, pets):
                 "600 2 2",
                 "! 604 a class requested, the smallest has 10 files",
             ),
-            ("0.5 0.5", "! three numbers"),
-            ("0.5 0.3 -", "! - is not a number"),
+            ("0.5 0.5", "! train, validation and test: three shares such as 0.7 0.15 0.15"),
+            ("0.5 0.3 banana", "! banana is no number: train, validation and test: three shares"),
         ):
             field.value = typed
             await until(pilot, lambda shown=shown: shown in text_of(screen, "#split-result"))
@@ -417,7 +417,7 @@ async def test_the_tree_chooses_a_folder(workspace, pets):
 
 
 async def test_the_field_keeps_what_was_typed_and_the_catalogue_stays_in_view(
-    workspace, monkeypatch
+    workspace, pets, monkeypatch
 ):
     fault = "\n".join(["It could not be downloaded.", *(f"step {n}" for n in range(20))])
 
@@ -431,6 +431,9 @@ async def test_the_field_keeps_what_was_typed_and_the_catalogue_stays_in_view(
         await until(pilot, lambda: text_of(screen, "#fault"))
         assert text_of(screen, "#fault") == "There is no file or folder /nowhere/x."
         assert "new experiment" in str(screen.heading())
+        await choose(pilot, screen, pets.with_name("petz"))
+        meant = f"There is no file or folder {pets.with_name('petz')}. Did you mean {pets}?"
+        await until(pilot, lambda: text_of(screen, "#fault") == meant)
         screen.query_one(PathField).value = "/typed/next"
         screen.query_one("#known", OptionList).focus()
         await pilot.press("enter")
@@ -473,7 +476,9 @@ async def test_a_wrong_split_is_reported_whole(workspace, pets):
     async with on_screen(workspace) as (pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, found(screen))
-        assert "tab leads to it, then type" in text_of(screen, "#split-title")
+        assert "two tabs lead to it, then type" in text_of(screen, "#split-title")
+        await pilot.press("tab", "tab")
+        assert screen.query_one("#split").has_focus
         screen.query_one("#split", Input).value = "0.9 0.3 0.1"
         result = screen.query_one("#split-result", Static)
         await until(pilot, lambda: str(result.content).startswith("!"))

@@ -3,6 +3,7 @@
 import base64
 import io
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 from ui_pilot import driven, until
+from waiting import GUARD
 
 from workbench.datasets.image_files import ImageError
 from workbench.errors import UserError
@@ -20,6 +22,7 @@ from workbench.ui.explain.screen import ExplainScreen
 from workbench.ui.explain.view import ImageChoice
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.widgets import job_part
+from workbench.ui.widgets.picture import Picture
 
 
 def drawn(level: int) -> str:
@@ -128,6 +131,34 @@ async def test_what_was_asked_for_is_shown_of_the_error_that_was_chosen(
         assert "image cat.7.png" in shown(app)
     assert [request["what"] for request in requests] == ["gradcam", "gradcam"]
     assert [Path(request["image"]).name for request in requests] == ["second.png", "cat.7.png"]
+
+
+async def test_an_image_is_shown_while_its_explanation_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path, results_json())
+    Image.new("RGB", (800, 600), (0, 0, 255)).save(tmp_path / "photos" / "cat.7.png")
+    proceed = Event()
+
+    def wait(*_: Any, **__: Any) -> dict[str, Any]:
+        assert proceed.wait(GUARD)
+        return {"words": ["seen"], "out": "a.png", "preview": drawn(200)}
+
+    monkeypatch.setattr(job_part, "run_job", wait)
+
+    async with driven(tmp_path) as (app, pilot):
+        await open_explain(app, pilot)
+        picture = app.screen.query_one(Picture)
+        await until(pilot, lambda: picture.picture is not None, "the first error by itself")
+        assert "Choose a layer, then: enter for its activations" in shown(app)
+        await pilot.press("h")
+        await until(pilot, lambda: "Starting the framework" in shown(app), "the start")
+        await until(pilot, lambda: picture.picture is not None, "the image")
+        assert picture.picture.shape == (480, 640, 3)
+        assert (picture.picture == (0, 0, 255)).all()
+        proceed.set()
+        await until(pilot, lambda: "seen" in shown(app), "the heatmap")
+        await until(pilot, lambda: (picture.picture == 200).all(), "its picture")
 
 
 async def test_filters_need_no_image(tmp_path: Path, requests: list[dict[str, Any]]) -> None:

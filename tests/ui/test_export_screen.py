@@ -163,7 +163,7 @@ async def test_leaving_drops_the_queue(tmp_path: Path, monkeypatch: pytest.Monke
         message = "one is still being exported; not exported: two."
         await until(pilot, lambda: messages(app) == [message], "the message")
         proceed.set()
-        await until(pilot, lambda: made, "the first")
+        await until(pilot, lambda: "one is done: done" in messages(app), "the first")
     assert len(made) == 1
 
 

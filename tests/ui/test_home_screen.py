@@ -254,7 +254,8 @@ async def test_a_run_is_tagged_noted_and_found_by_both(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
         await pilot.press(*"-night", "enter")
         allowed = "Allowed: up to 32 letters, digits, dots, dashes and underscores"
-        wrong = f"! '-night' cannot be a tag.\n{allowed}, beginning with a letter or digit."
+        blank = "between several tags a blank, no comma."
+        wrong = f"! '-night' cannot be a tag.\n{allowed}, beginning with a letter or digit; {blank}"
         await until(pilot, lambda: refusal(app) == wrong, "why not")
         assert app.screen.query_one(Input).value == "-night"
         await pilot.press("home", "delete")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from finished_run import make_run, open_results, results_json
+from screen_text import lines
 from test_home_screen import make_run as make_plain_run
 from textual.command import CommandList, Hit
 from textual.content import Content
@@ -273,3 +274,23 @@ async def test_enter_takes_what_the_whole_text_finds_however_fast_it_comes(tmp_p
         ]  # fmt: skip
         await pilot.press("ctrl+p", *"tag", "enter")
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
+
+
+async def test_over_a_dialog_there_is_no_palette_and_it_is_said_why(tmp_path: Path) -> None:
+    make_plain_run(tmp_path, "birds")
+
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: app.find_run("birds"), "the run is seen")
+        await pilot.press("number_sign")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
+        await pilot.press("ctrl+p")
+        said = "Answer this dialog first; esc closes it."
+        await until(pilot, lambda: said in [one.message for one in app._notifications], "why")
+        assert isinstance(app.screen, Prompt)
+
+
+async def test_words_that_no_command_has_are_answered(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        await pilot.press("ctrl+p", *"zzz")
+        said = "No command of this screen has these words."
+        await until(pilot, lambda: said in "\n".join(lines(app.screen)), "the line")

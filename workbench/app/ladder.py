@@ -183,7 +183,7 @@ def describe_ladder(data: str, planned: Sequence[PlannedRun]) -> str:
     if not known:
         return f"{text}."
     return tr(
-        "{value}: at most about {rough_time} in all on {device}.",
+        "{value}: about {rough_time} in all on {device}.",
         value=text,
         rough_time=rough_time(sum(known)),
         device=planned[0].device,
@@ -197,7 +197,7 @@ def describe_planned(run: PlannedRun) -> str:
     return (
         UNKNOWN_TIME
         if run.seconds is None
-        else tr("at most {seconds}", seconds=format_seconds(run.seconds))
+        else tr("about {seconds}", seconds=format_seconds(run.seconds))
     )
 
 

@@ -226,7 +226,14 @@ def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:
             (w["label"], w["predicted"], f"{math.exp(-w['loss']):.3f}", w["path"])
             for w in metrics["worst"][:10]
         ]
-        lines += ["", tr("worst errors, by the probability of the true label")]
+        title = tr("worst errors, by the probability of the true label")
+        if results.wrong > len(worst):
+            title = tr(
+                "the worst {shown} of {wrong:,} errors, by the probability of the true label",
+                shown=len(worst),
+                wrong=results.wrong,
+            )
+        lines += ["", title]
         lines.append(
             table((tr("label"), tr("predicted"), tr("p(label)"), tr("file")), worst, "llr")
         )

@@ -117,9 +117,10 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
     from workbench.experiment.base_choice import suggest_larger_base
     from workbench.experiment.cost import saved_bytes
     from workbench.experiment.several_devices import describe_sharing
+    from workbench.experiment.spec_advice import advise
     from workbench.machine.driver import count_gpu_devices
     from workbench.machine.preflight import check_weights
-    from workbench.render.plan import stage_lines, total_line
+    from workbench.render.plan import advice_line, stage_lines, total_line
     from workbench.render.strategy import forecast
 
     spec = replace(given, settings=given.settings + deadline_shortcut(by)).spec(workspace)
@@ -176,6 +177,8 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
         echo(line)
     if expected.deadline:
         echo(tr("deadline {deadline}", deadline=expected.deadline))
+    for piece in advise(spec, expected.images, facts.classes):
+        echo(advice_line(piece))
     kind = measured.kind if measured else ""
     if spec.base and (larger := suggest_larger_base(spec.base.name, kind)):
         echo(larger)

@@ -1,15 +1,11 @@
 """From command line arguments to a validated spec: paths, catalogue names, presets, --set."""
 
-import difflib
-import itertools
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.cli.output import echo, progress_bar
 from workbench.datasets.prepare import survey
-from workbench.datasets.sources.catalogue import CATALOGUE, fetch
+from workbench.datasets.sources.catalogue import CATALOGUE, fetch, suggest_source
 from workbench.errors import UserError
 from workbench.experiment.base_choice import explain_base
 from workbench.experiment.fitting import fit_preset
@@ -19,11 +15,9 @@ from workbench.experiment.spec_keys import Tree
 from workbench.experiment.toml import apply_settings, flat, parse_spec, read_tree
 from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
-from workbench.runs.folder import MAX_SUGGESTIONS
 from workbench.text import format_choices, safe_text
 
 SOURCE_KEY = "data.source"
-_MOST_NAMES = 10_000  # of a folder, to look for one that was meant
 
 
 def resolve_source(workspace: Workspace, given: str, base: Path | None = None) -> Path:
@@ -44,26 +38,11 @@ def resolve_source(workspace: Workspace, given: str, base: Path | None = None) -
         "Give a path, or a set of the catalogue: {choices}.",
         choices=format_choices(list(CATALOGUE)),
     )
-    meant = _suggest(path, given)
+    meant = suggest_source(path, given)
     raise UserError(
         tr("There is no file or folder {given}.", given=safe_text(given)),
         f"{meant}\n{hint}" if meant else hint,
     )
-
-
-def _suggest(path: Path, given: str) -> str:
-    """Return "Did you mean ...?" with what is beside a missing path, or is in the catalogue."""
-    names = {name: name for name in CATALOGUE} if given == path.name else {}
-    typed = given.rstrip("/")
-    before = typed.removesuffix(path.name) if typed.endswith(path.name) else f"{path.parent}/"
-    with suppress(OSError), os.scandir(path.parent) as entries:
-        for entry in itertools.islice(entries, _MOST_NAMES):
-            is_file = entry.name.lower().endswith((".csv", ".npz"))
-            if is_file or (entry.is_dir() and not entry.name.startswith(".")):
-                names[entry.name] = f"{before}{entry.name}"
-    close = difflib.get_close_matches(path.name, names, MAX_SUGGESTIONS, cutoff=0.6)
-    shown = ", ".join(safe_text(names[name], 200) for name in close)
-    return tr("Did you mean {map}?", map=shown) if close else ""
 
 
 def preset_spec(

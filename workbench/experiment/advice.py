@@ -10,16 +10,17 @@ class SpecAdvice:
 
     Attributes:
         id: its subject: "head-first", "upper-layers", "all-unfrozen", "learning-rate", "views",
-            "pooling", "gradual", "layer-rates", "weight-decay", "warm-up", "mixing", "devices".
+            "pooling", "gradual", "layer-rates", "weight-decay", "warm-up", "mixing", "devices",
+            "few-photographs".
         sentence: the problem, and why it matters.
-        fix: settings such as "training.learning_rate=1e-05".
+        fix: settings such as "training.learning_rate=1e-05"; empty where another preset is meant.
         offer: what these do, in a few words.
     """
 
     id: str
     sentence: str
-    fix: tuple[str, ...]
-    offer: str
+    fix: tuple[str, ...] = ()
+    offer: str = ""
 
 
 def format_setting(key: str, value: object) -> str:

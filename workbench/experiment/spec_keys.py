@@ -110,9 +110,13 @@ def _unknown_key(location: tuple[str, ...]) -> str:
 
 
 def _elsewhere(name: str) -> list[str]:
-    """Return keys of this name in the tables of the spec: "training.epochs" for "epochs"."""
+    """Return keys of this or a similar name in the tables: "training.epochs" for "epoch"."""
     tables = (field_at(()) or {}).get("properties", {})
-    return [f"{table}.{name}" for table in tables if field_at((table, name)) is not None]
+    keys = [
+        (table, key) for table in tables for key in (field_at((table,)) or {}).get("properties", {})
+    ]
+    close = difflib.get_close_matches(name, [key for _, key in keys], n=1)
+    return [f"{table}.{key}" for table, key in keys if key in close]
 
 
 def _known_part(location: tuple[str, ...]) -> tuple[str, ...]:

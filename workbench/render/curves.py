@@ -18,7 +18,7 @@ from workbench.runs.watch import RunView
 Metric = Literal["loss", "accuracy"]
 MIN_AXIS = 10  # epochs; an axis up to here is shown in full
 AXIS_STRETCH = 2  # a longer one has room for this many times the finished epochs
-OVERLAY = "other"  # name of another run's curve beside its last point
+OVERLAY = tr("other")  # name of another run's curve beside its last point
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """What a run will do and cost, as lines."""
 
+import shlex
+
+from workbench.experiment.advice import SpecAdvice
 from workbench.experiment.cost import StageCost
 from workbench.experiment.estimate import Forecast, StageSeconds
 from workbench.experiment.stage_titles import stage_title
@@ -96,6 +99,13 @@ def stage_lines(cost: StageCost, disk: int, took: StageSeconds | None = None) ->
     return lines
 
 
+def advice_line(advice: SpecAdvice) -> str:
+    """Return a piece of advice, with the options that follow it."""
+    options = " ".join(f"--set {shlex.quote(setting)}" for setting in advice.fix)
+    follow = " " + tr("To follow it: {options}", options=options) if options else ""
+    return tr("advice   {sentence}", sentence=advice.sentence) + follow
+
+
 def total_line(measured: BenchmarkResult, expected: Forecast) -> str:
     """Describe the duration of all stages, and what it is based on."""
     seconds = format_seconds(expected.reading)
@@ -109,7 +119,7 @@ def total_line(measured: BenchmarkResult, expected: Forecast) -> str:
         device = tr("{device} as one device", device=device)
     total = format_seconds(expected.total or 0.0)
     return tr(
-        "in all at most about {total} on {device}, as measured here{reading}",
+        "in all about {total} on {device} if no stage ends early, as measured here{reading}",
         total=total,
         device=device,
         reading=reading,

@@ -211,7 +211,8 @@ def column_widths(
         if needed() > room and name in widths:
             del widths[name]
     fixed = sum(widths[name] for name in widths if name not in ("run", "strategy"))
-    left = max(room - 2 - PADDING * len(widths) - fixed, COLUMNS["run"].least + strategy)
+    least = COLUMNS["run"].least + (COLUMNS["strategy"].least if strategy else 0)
+    left = max(room - 2 - PADDING * len(widths) - fixed, least)
     widths["run"], wide = name_widths(left, runs, strategy)
     if strategy:
         widths["strategy"] = wide

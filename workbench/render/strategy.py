@@ -123,7 +123,7 @@ def describe_start(spec: ExperimentSpec, cost: Forecast | None) -> str:
     duration = ""
     if cost and cost.total is not None:
         duration = tr(
-            ", at most about {total} on {device}",
+            ", about {total} on {device}",
             total=format_seconds(cost.total),
             device=cost.device,
         )
@@ -198,7 +198,7 @@ def _time(cost: Forecast) -> Text:
     if cost.total is None:
         return text.append(UNKNOWN_TIME, style="not dim")
     return text.append(
-        tr("at most {total} on {device}", total=format_seconds(cost.total), device=cost.device),
+        tr("about {total} on {device}", total=format_seconds(cost.total), device=cost.device),
         style="not dim",
     )
 

@@ -83,7 +83,7 @@ def write_tags(folder: RunFolder, tags: Iterable[str]) -> tuple[str, ...]:
             raise UserError(
                 tr("{tag} cannot be a tag.", tag=safe_text(repr(tag), 60)),
                 tr("Allowed: up to 32 letters, digits, dots, dashes and underscores, beginning "
-                   "with a letter or digit."),
+                   "with a letter or digit; between several tags a blank, no comma."),
             )  # fmt: skip
     if len(wanted) > MAX_TAGS:
         raise UserError(

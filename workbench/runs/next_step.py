@@ -6,6 +6,7 @@ from typing import Any
 
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.experiment.presets import PRESETS, SMALL_PICTURES
+from workbench.experiment.spec_advice import FINE_TUNING_GAIN, MANY_PHOTOGRAPHS
 from workbench.messages import tr
 from workbench.runs.fields import spec_table, text, whole
 from workbench.runs.history import History
@@ -16,10 +17,6 @@ from workbench.words import shown
 OVERFITTING = 0.05  # training accuracy above validation accuracy, from which on it is mentioned
 LITTLE_LEFT = 0.99  # test accuracy from which on a higher strategy can gain hardly anything
 LOST_BY_SHIFT = 0.1  # accuracy, from which on positions and not objects were learned
-# Points of accuracy that fine-tuning added to a linear probe, with half its 95 % interval: five
-# splits of two sets, 360 training images each, MobileNetV2 0.35 (benchmarks/quality.py).
-FINE_TUNING_GAIN = (0.6, 1.2)
-MANY_PHOTOGRAPHS = 1000  # training images from which fine-tuning is suggested
 
 
 @dataclass(frozen=True)

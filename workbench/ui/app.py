@@ -253,7 +253,11 @@ class WorkbenchApp(PersonalApp):
         """Open the palette, of which there is one at a time."""
         from workbench.ui.palette import Palette
 
-        if not isinstance(self.screen, Palette):
+        if isinstance(self.screen, Palette):
+            return
+        if isinstance(self.screen, ModalScreen):  # whose keys are all that there is
+            self.notify(tr("Answer this dialog first; esc closes it."), severity="warning")
+        else:
             self.push_screen(Palette())
 
     def action_show_help_panel(self) -> None:

@@ -211,7 +211,7 @@ def _app_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComma
         )
     else:
         yield SystemCommand(
-            tr("Keys: list them all"), tr("at the right"), app.action_show_help_panel
+            tr("Keys: list them all"), tr("those of this screen"), app.action_show_help_panel
         )
     picture = partial(app.set_timer, 0.1, app.deliver_screenshot)  # once the palette is gone
     yield SystemCommand(tr("Screenshot"), tr("a picture of the screen, as SVG"), picture)

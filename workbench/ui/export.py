@@ -27,7 +27,7 @@ from workbench.ui.base import HIGH_ROWS, WIDE_COLUMNS, WorkbenchScreen, in_backg
 from workbench.ui.dialogs import Prompt
 from workbench.ui.keys import key_of
 from workbench.ui.widgets.concept_notes import ConceptNotes
-from workbench.ui.widgets.job_part import JobPart
+from workbench.ui.widgets.job_part import Job, JobPart
 
 BESIDE = 31  # cells of the list, of all paddings and of a scroll bar
 LONG = 3.0  # seconds after which the time of an export is shown
@@ -188,20 +188,27 @@ class ExportScreen(WorkbenchScreen, JobPart):
             notify_error(self.app, problem)
             self._ended()
 
-        self.start_job(lambda job: item.make(workspace, folder, into, job.progress), done, failed)
+        app = self.app
+
+        def make(job: Job) -> str:
+            result = item.make(workspace, folder, into, job.progress)
+            if not self.is_attached:  # nobody else would show it
+                app.call_later(self._notify_done, at, result)
+            return result
+
+        self.start_job(make, done, failed)
 
     def _show_result(self, at: int, result: str) -> None:
         """Show the exported files, or notify if another item is selected."""
         self._exported[at] = result
         self._draw()
         if at != self._selected:
-            self.notify(
-                tr(
-                    "{title} is done: {first_line}",
-                    title=EXPORT_ITEMS[at].title,
-                    first_line=result.splitlines()[0],
-                )
-            )
+            self._notify_done(at, result)
+
+    def _notify_done(self, at: int, result: str) -> None:
+        title, first_line = EXPORT_ITEMS[at].title, result.splitlines()[0]
+        done = tr("{title} is done: {first_line}", title=title, first_line=first_line)
+        self.app.notify(done)
 
     def show_progress(self, phase: str = "", done: int = 0, total: int = 0) -> None:
         """Show what is being exported, since when, and what comes next."""

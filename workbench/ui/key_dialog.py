@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from workbench.messages import tr
 from workbench.text import safe_text
-from workbench.ui.bindings import KeyAction
+from workbench.ui.bindings import KeyAction, list_actions
 
 _FREE = 6  # letters without a meaning that are named
 
@@ -39,7 +39,9 @@ class KeyDialog(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """Yield the action and what to press."""
-        free = " ".join(islice((one for one in ascii_letters if not self._check(one)), _FREE))
+        elsewhere = {key for action in list_actions() for key in action.keys.split(",")}
+        letters = sorted(ascii_letters, key=elsewhere.__contains__)  # those of no screen first
+        free = " ".join(islice((one for one in letters if not self._check(one)), _FREE))
         with Vertical(classes="dialog"):
             yield Static(Text(f"{self._action.title}  ({self._action.id})", style="bold"))
             yield Static(Text(tr("Now {keys}. Press its new key.", keys=self._keys)))

@@ -50,6 +50,7 @@ class Palette(CommandPalette):
 
     _listed: str | None = None  # the text whose commands are shown
     _waits = False  # enter was pressed before they were
+    _nothing_found = tr("No command of this screen has these words.")
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
@@ -74,7 +75,7 @@ class Palette(CommandPalette):
         def show() -> None:
             self._list_visible = bool(search_value)
             if search_value:
-                text = Align.center(Text(tr("No matches found"), style="not bold"))
+                text = Align.center(Text(self._nothing_found, style="not bold"))
                 option = Option(text, disabled=True, id=self._NO_MATCHES)
                 self.query_one(CommandList).add_option(option)
 

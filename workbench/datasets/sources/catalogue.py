@@ -1,7 +1,11 @@
 """The catalogue: well-known image data sets that the workbench can download."""
 
+import difflib
+import itertools
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from workbench.progress import Progress, silent
 from workbench.text import format_choices, safe_text
 
 _KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
+_MOST_NAMES, _SUGGESTIONS = 10_000, 3  # of a folder, to look for those that were meant
 
 
 @dataclass(frozen=True)
@@ -258,6 +263,26 @@ def fetch(
             if files:
                 shutil.rmtree(downloads)
     return _finished(result, source)
+
+
+def suggest_source(path: Path, given: str) -> str:
+    """Return "Did you mean ...?" with what is beside a missing path, or is in the catalogue.
+
+    Args:
+        path: that is missing.
+        given: the path as it was typed.
+    """
+    names = {name: name for name in CATALOGUE} if given == path.name else {}
+    typed = given.rstrip("/")
+    before = typed.removesuffix(path.name) if typed.endswith(path.name) else f"{path.parent}/"
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in itertools.islice(entries, _MOST_NAMES):
+            is_file = entry.name.lower().endswith((".csv", ".npz"))
+            if is_file or (entry.is_dir() and not entry.name.startswith(".")):
+                names[entry.name] = f"{before}{entry.name}"
+    close = difflib.get_close_matches(path.name, names, _SUGGESTIONS, cutoff=0.6)
+    shown = ", ".join(safe_text(names[name], 200) for name in close)
+    return tr("Did you mean {map}?", map=shown) if close else ""
 
 
 def _finished(result: Path, source: Path) -> Path:

@@ -114,7 +114,7 @@ class DataFound(Vertical):
         self.query_one("#summary", Static).update(format_summary(audit, inspection.facts))
         self._show_classes(audit)
         self.query_one(FindingList).show(audit.findings)
-        self.query_one(SplitField).show()
+        self.query_one(SplitField).show(bool(audit.findings))
         self.query_one(ClassTable).focus()
 
     @property

@@ -28,6 +28,11 @@ COLORS = {"error": "$error", "warning": "$warning", "note": "$secondary"}
 _SEVERITY, _MARGINS = 8, 8  # cells of a row of findings
 SPLIT_KEYS = tuple(f"data.split.{part}" for part in SPLITS)
 _HINT = tr("tab leads to it, then type other shares, or images of a class")
+_HINT_BELOW = tr("two tabs lead to it, then type other shares, or images of a class")
+WANTED = tr(
+    "train, validation and test: three shares such as 0.7 0.15 0.15, or images of a class such as "
+    "100 20 20"
+)
 
 
 class FindingTable(DataTable[Text]):
@@ -166,20 +171,22 @@ class SplitField(Vertical):
 
     def compose(self) -> ComposeResult:
         """Yield the title, the field and the images of each part."""
-        yield Static(tr("split; {hint}", hint=_HINT), id="split-title")
+        yield Static(id="split-title")
         with Horizontal(id="split-row"):
-            yield Input(id="split", compact=True, restrict=r"[0-9.,eE+\- ]*")
+            yield Input(id="split", compact=True)
             yield Static(id="split-result")
 
-    def show(self) -> None:
-        """Show the split of the draft."""
+    def show(self, below_findings: bool) -> None:
+        """Show the split of the draft; tab leads to the findings first if there are any."""
         facts = self._draft.facts
+        hint = _HINT_BELOW if below_findings else _HINT
+        title = tr("split; {hint}", hint=hint)
         field = self.query_one("#split", Input)
         if facts and facts.user_split:
             complete = bool(facts.split_images.get("validation"))  # nothing is left to split
             field.display = not complete
-            title = tr("your split") if complete else tr("your split; {hint}", hint=_HINT)
-            self.query_one("#split-title", Static).update(title)
+            title = tr("your split") if complete else tr("your split; {hint}", hint=hint)
+        self.query_one("#split-title", Static).update(title)
         with field.prevent(Input.Changed):
             field.value = format_split(self._draft.spec().data.split)
         self._show_result()
@@ -221,13 +228,13 @@ def parse_split(typed: str) -> tuple[dict[str, Any], str]:
     """Return settings from three typed numbers, and the error ("" for none)."""
     words = typed.replace(",", " ").split()
     if len(words) != len(SPLITS):
-        return {}, tr("three numbers: train, validation, test")
+        return {}, WANTED
     values: list[float | int] = []
     for word in words:
         try:
             values.append(int(word) if word.lstrip("+-").isdecimal() else float(word))
         except ValueError:
-            return {}, tr("{word} is not a number", word=safe_text(word, 12))
+            return {}, tr("{word} is no number: {wanted}", word=safe_text(word, 12), wanted=WANTED)
     if any(isinstance(value, float) for value in values):  # 0 and 1 beside 0.7 are fractions too
         values = [float(value) for value in values]
     return dict(zip(SPLIT_KEYS, values, strict=True)), ""

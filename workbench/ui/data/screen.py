@@ -17,7 +17,7 @@ from workbench.app.draft import Draft
 from workbench.app.scan_job import ScanJob
 from workbench.datasets.audit import AUDIT_NAME, Audit, read_audit
 from workbench.datasets.inspect_job import MODULE, Inspection
-from workbench.datasets.sources.catalogue import fetch
+from workbench.datasets.sources.catalogue import fetch, suggest_source
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.render.marks import bar
@@ -324,6 +324,7 @@ def path_error(source: Path) -> str:
         return ""
     except ValueError:  # such as a null byte
         exists = False
-    return (
-        "" if exists else tr("There is no file or folder {source}.", source=safe_text(source, 200))
-    )
+    if exists:
+        return ""
+    missing = tr("There is no file or folder {source}.", source=safe_text(source, 200))
+    return f"{missing} {suggest_source(source, str(source))}".rstrip()

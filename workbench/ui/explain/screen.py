@@ -145,6 +145,10 @@ class ExplainScreen(RunScreen):
         table.add_column(tr("layer"), width=NAME)
         table.add_column(Text(tr("sees"), justify="right"), width=FIELD)
         table.focus()
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        """Show what can be explained, and how."""
         self.query_one(ExplanationView).show_message(
             tr(
                 "Choose a layer, then: enter for its activations, {gradcam} for a heatmap "
@@ -232,6 +236,9 @@ class ExplainScreen(RunScreen):
         """Explain the new choice as the one before, so that the picture is that of the image."""
         if self._explains:
             self.action_explain(self._explains)
+        elif self._image:
+            self._show_hint()
+            self.query_one(ExplanationView).show_image(self._image)
 
     def action_image(self) -> None:
         """Ask for the path of another image."""

@@ -5,6 +5,7 @@ import binascii
 import io
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from workbench.app.jobs import JobEvent
+from workbench.datasets.decoding import decode_for_display
 from workbench.datasets.image_files import ImageError
 from workbench.datasets.sources.opening import open_images
 from workbench.errors import UserError
@@ -28,6 +30,8 @@ from workbench.runs.work_titles import work_title
 from workbench.text import safe_lines, safe_text
 from workbench.ui.widgets.job_part import STARTING, Job, JobPart
 from workbench.ui.widgets.picture import Picture
+
+DRAWN = (640, 640)  # pixels of an image that is shown by itself
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,21 @@ class ExplanationView(Vertical, JobPart):
         failed = partial(self.show_message, is_problem=True)
         self.start_job(lambda job: self._explain(job, request, image), self._show, failed)
 
+    def show_image(self, image: ImageChoice) -> None:
+        """Show an image by itself."""
+
+        def show(job: Job) -> None:
+            with TemporaryDirectory(prefix="workbench-") as scratch:
+                self._show_image(job, _file_of(image, scratch))
+
+        failed = partial(self.show_message, is_problem=True)
+        self.start_job(show, lambda shown: None, failed)
+
+    def _show_image(self, job: Job, file: Path) -> None:
+        """Show an image while its explanation is made; the worker says why one cannot be read."""
+        with suppress(ImageError):
+            job.call(self._show_pictures, (_pixels(file),))
+
     def _explain(self, job: Job, request: dict[str, Any], image: ImageChoice | None) -> Explanation:
         patterns: list[np.ndarray] = []
 
@@ -115,12 +134,8 @@ class ExplanationView(Vertical, JobPart):
 
         with TemporaryDirectory(prefix="workbench-") as scratch:
             if image:
-                try:
-                    file = image.as_file(Path(scratch)).absolute()
-                except ImageError as error:
-                    raise UserError(
-                        tr("The image cannot be read: {reason}.", reason=error.reason)
-                    ) from None
+                file = _file_of(image, scratch)
+                self._show_image(job, file)
                 request = {**request, "image": str(file)}
             found = job.run_worker("explain", request, on_event)
         lines = [str(line) for line in found.get("words", ())]
@@ -150,7 +165,10 @@ class ExplanationView(Vertical, JobPart):
 
     def _show(self, explanation: Explanation) -> None:
         self.show_message(explanation.message)
-        self._pictures = explanation.pictures
+        self._show_pictures(explanation.pictures)
+
+    def _show_pictures(self, pictures: tuple[np.ndarray, ...]) -> None:
+        self._pictures = pictures
         self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
@@ -158,6 +176,29 @@ class ExplanationView(Vertical, JobPart):
             box = picture.size
             tiled = self._pictures and box.width and box.height
             picture.picture = _tile(self._pictures, box.width / (2 * box.height)) if tiled else None
+
+
+def _file_of(image: ImageChoice, scratch: str) -> Path:
+    """Return the absolute path of an image, see `ImageChoice.as_file`.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return image.as_file(Path(scratch)).absolute()
+    except ImageError as error:
+        raise UserError(tr("The image cannot be read: {reason}.", reason=error.reason)) from None
+
+
+def _pixels(file: Path) -> np.ndarray:
+    """Return an image as uint8, (height, width, 3), not much larger than it is drawn.
+
+    Raises:
+        ImageError: it is damaged.
+    """
+    image = decode_for_display(file, DRAWN).convert("RGB")
+    image.thumbnail(DRAWN)
+    return np.asarray(image)
 
 
 def _decode(picture: Any) -> np.ndarray:

@@ -190,7 +190,7 @@ class LayersStep(LayersView, StepScreen):
     def action_take_advice(self, index: int) -> None:
         """Change the settings as a piece of advice proposes."""
         advice = self._advice()
-        if index < len(advice):
+        if index < len(advice) and advice[index].fix:
             self._change(advice[index].fix)
 
     def action_continue(self) -> None:
@@ -267,7 +267,7 @@ class LayersStep(LayersView, StepScreen):
         lines = []
         for key, piece in zip(keys, advice, strict=False):
             line = labelled_line(tr("advice"), piece.sentence, self.color("warning"))
-            lines.append(line.append(f" {key}: {piece.offer}", "bold"))
+            lines.append(line.append(f" {key}: {piece.offer}" if piece.fix else "", "bold"))
         if more := len(advice) - len(lines):
             lines[-1].append(tr("  and {more} more", more=more), "dim")
         return lines

@@ -40,8 +40,8 @@ TRAIN_KEYS: list[BindingType] = [
     Binding(
         "left",
         "cursor(-1)",
-        tr("Read"),
-        key_display="←→",
+        tr("Read epoch"),
+        key_display="←→1-9",
         id="train.before",
         priority=True,  # before the text that would scroll itself
         tooltip=tr(

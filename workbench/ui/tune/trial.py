@@ -232,7 +232,7 @@ class TrialScreen(WorkbenchScreen, JobPart):
 
 
 def format_time(seconds: float | None, facts: DataFacts, benchmark: BenchmarkResult | None) -> str:
-    """Return an upper bound of the time, with the reading of images that are not packed yet.
+    """Return the time of all epochs, with the reading of images that are not packed yet.
 
     Args:
         seconds: of the computation; None if unknown.
@@ -245,7 +245,7 @@ def format_time(seconds: float | None, facts: DataFacts, benchmark: BenchmarkRes
         seconds += reading_seconds(facts, benchmark.images_per_second)
     device = tr("the CPU") if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
     return tr(
-        "at most about {seconds} on {device}, plus the start of Keras",
+        "about {seconds} on {device}, plus the start of Keras",
         seconds=format_seconds(seconds),
         device=device,
     )
