@@ -8,7 +8,7 @@ import pytest
 from event_lines import event
 
 from workbench.render.run_table import COLUMNS, OPTIONAL, USUAL, RunLook, column_widths, run_cells
-from workbench.render.runs import describe_run, describe_runs, describe_tried, same_data
+from workbench.render.runs import describe_run, describe_runs, describe_tried
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
@@ -168,10 +168,10 @@ def test_a_suggestion_names_the_newest_run_that_has_tried_it_on_the_same_images(
         view("finished", TEST, spec=probe, name="birds-3"),
         view("finished", TEST, spec=probe, name="birds-2"),
     )
-    assert describe_tried("linear-probe", about, runs) == "birds-3 did that: 0.951."
-    assert describe_tried("linear-probe", about, runs[:2]) == ""
-    assert describe_tried("fine-tuning", about, runs) == ""
-    assert describe_tried("", about, (about,)) == ""
+    assert describe_tried("linear-probe", about.source, runs) == "birds-3 did that: 0.951."
+    assert describe_tried("linear-probe", about.source, runs[:2]) == ""
+    assert describe_tried("fine-tuning", about.source, runs) == ""
+    assert describe_tried("", about.source, (about,)) == ""
 
 
 @pytest.mark.parametrize(
@@ -180,4 +180,4 @@ def test_a_suggestion_names_the_newest_run_that_has_tried_it_on_the_same_images(
 )
 def test_the_same_images_are_known_however_their_path_was_typed(source: str, same: bool) -> None:
     other = view("finished", spec={**CONVNET, "data": {"source": source}})
-    assert same_data(view("finished"), other) is same
+    assert (view("finished").source == other.source) is same

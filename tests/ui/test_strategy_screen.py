@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from event_lines import LogWriter
 from PIL import Image
 from textual.containers import VerticalScroll
 from textual.events import AppBlur, AppFocus
@@ -681,3 +682,26 @@ async def test_numbers_lead_along_the_rail(draft):
         await until(pilot, lambda: isinstance(app.screen, MachineStep))
         await pilot.press("2")
         await until(pilot, lambda: isinstance(app.screen, DataScreen))
+
+
+async def test_a_run_that_did_what_is_recommended_is_named(draft, monkeypatch):
+    monkeypatch.setattr(run_control, "launch", lambda folder, warm, **options: None)
+    draft.set_preset("linear-probe")
+    run = run_control.start_run(draft.workspace, draft.spec(), "pets")
+    events = LogWriter(run.events_path)
+    events.write("evaluated", split="test", accuracy=0.75)
+    events.write("finished", seconds=1.0, stage=0, epoch=1, step=0)
+
+    async with driven(draft.workspace.root) as (app, pilot):
+        await until(pilot, lambda: app.runs)
+        app.open("strategy", draft)
+        said = f"plenty for a pretrained one. {run.name} did that: 0.750."
+        await until(pilot, strategy_in_front(app))
+        await until(pilot, lambda: said in str(app.screen.query_one("#advice", Static).content))
+
+
+async def test_n_leads_from_step_to_step(draft):
+    draft.set_preset("convnet")
+    async with on_screen(draft) as (pilot, _):
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LayersStep))

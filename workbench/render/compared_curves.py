@@ -8,7 +8,6 @@ from workbench.messages import tr
 from workbench.render.canvas import MARKERS, Series, Values
 from workbench.render.curves import Metric
 from workbench.render.plot import PlotOptions
-from workbench.render.runs import same_data
 from workbench.runs.events import EpochFinished
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
@@ -87,7 +86,7 @@ def _entry(name: str, view: RunView | None, first: RunView | None, sign: str, co
         text.append(tr(" no epoch yet"), "dim")
     elif all(row.val_accuracy is None for row in view.history.curve):
         text.append(tr(" no validation"), "dim")
-    if view and first and not same_data(first, view):
+    if view and first and view.source != first.source:
         text.append(f" {OTHER_DATA}", "dim")
     return text
 

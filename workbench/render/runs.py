@@ -1,6 +1,5 @@
 """Runs as text: in two lines, their position and the time left."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -297,22 +296,16 @@ def planned_epochs(view: RunView) -> list[int]:
     return plan
 
 
-def same_data(one: RunView, other: RunView) -> bool:
-    """Return whether both runs read the same images, however their path was typed."""
-    first, second = (str(run.table("data").get("source", "")) for run in (one, other))
-    return os.path.normpath(first) == os.path.normpath(second)
-
-
-def describe_tried(preset: str, about: RunView, runs: Iterable[RunView]) -> str:
-    """Return which run has tried a preset on the images of another already; "" for none.
+def describe_tried(preset: str, source: str, runs: Iterable[RunView]) -> str:
+    """Return which run has tried a preset on images already; "" for none.
 
     Args:
         preset: that is suggested; "" for none.
-        about: the run after which it is suggested.
+        source: the images, as `RunView.source`.
         runs: the newest first.
     """
     for view in runs:
         accuracy = view.summary.test_accuracy
-        if preset and view.summary.preset == preset and accuracy and same_data(about, view):
+        if preset and view.summary.preset == preset and accuracy and view.source == source:
             return tr("{run} did that: {accuracy:.3f}.", run=view.name, accuracy=accuracy)
     return ""

@@ -1,5 +1,6 @@
 """Runs as they change: each poll reads only what was appended since the last one."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -62,6 +63,12 @@ class RunView:
     def running(self) -> bool:
         """True while its worker lives, even if it waits."""
         return self.summary.state.phase in RUNNING
+
+    @property
+    def source(self) -> str:
+        """The images, as a path that does not depend on how it was typed; "" if unknown."""
+        source = self.table("data").get("source")
+        return os.path.normpath(source) if isinstance(source, str) and source else ""
 
     def table(self, name: str) -> Mapping[str, Any]:
         """Return a table of the spec; {} if missing."""

@@ -1,5 +1,6 @@
 """The guided setup of a new experiment: its start, its steps, and the run it ends in."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -12,7 +13,6 @@ from textual.binding import Binding, BindingType
 from workbench.app.draft import BASE_KEYS, STEPS, Draft, newest_draft
 from workbench.app.ladder import PlannedRun, plan_ladder
 from workbench.app.run_control import start_demo
-from workbench.app.run_files import data_source
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
 from workbench.experiment.base_choice import default_base
@@ -77,7 +77,7 @@ def reuse_base(app: BaseApp, draft: Draft, source: Path) -> None:
         return
     default = {"base.name": default_base(draft.chosen_preset), "base.weights": IMAGENET}
     for run in app.runs:
-        if data_source(run) != str(source):
+        if run.source != os.path.normpath(source):
             continue
         spec = flat(dict(run.spec))
         own = {key: spec[key] for key in BASE_KEYS if isinstance(spec.get(key), str)}
@@ -203,8 +203,11 @@ class StepScreen(WorkbenchScreen):
     NEXT: ClassVar[str] = "enter"
     draft: Draft
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(str(number), f"step({number - 1})", title, show=False, id=f"rail.{step}")
-        for number, (step, title) in enumerate(RAIL.items(), start=1)
+        *(
+            Binding(str(number), f"step({number - 1})", title, show=False, id=f"rail.{step}")
+            for number, (step, title) in enumerate(RAIL.items(), start=1)
+        ),
+        Binding("n", "next_step", tr("Next step"), show=False, id="rail.next"),
     ]
 
     def heading(self) -> Text:
@@ -214,6 +217,10 @@ class StepScreen(WorkbenchScreen):
     def go_on(self) -> None:
         """Complete the step and open the next one."""
         raise NotImplementedError
+
+    def action_next_step(self) -> None:
+        """Complete the step and open the next one."""
+        self.go_on()
 
     def action_step(self, step: int) -> None:
         """Go back to an earlier step, or on to the next one."""

@@ -16,7 +16,6 @@ from textual.widgets.option_list import Option
 from workbench.messages import tr
 from workbench.render.compared_curves import OTHER_DATA
 from workbench.render.run_table import COLUMNS, METRIC_COLUMN, RunLook, name_widths, run_cells
-from workbench.render.runs import same_data
 from workbench.runs.summary import CROSS_VALIDATION, VALIDATION
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
@@ -130,7 +129,7 @@ class PickRuns(RunDialog[tuple[str, ...] | None]):
 
 def same_data_first(about: RunView, runs: Sequence[RunView]) -> tuple[RunView, ...]:
     """Return the runs on the same data as `about`, then the others; each in their old order."""
-    return tuple(sorted(runs, key=lambda view: not same_data(about, view)))
+    return tuple(sorted(runs, key=lambda view: view.source != about.source))
 
 
 def run_lines(about: RunView, runs: Sequence[RunView], app: App[Any]) -> list[Text]:
@@ -139,7 +138,7 @@ def run_lines(about: RunView, runs: Sequence[RunView], app: App[Any]) -> list[Te
     Runs on other data than `about` say so at the end of their line.
     """
     look = RunLook(cast(BaseApp, app).utf8, app.theme_variables)
-    others = [not same_data(about, view) for view in runs]
+    others = [view.source != about.source for view in runs]
     note = len(OTHER_DATA) + 1 if any(others) else 0
     widths = {name: COLUMNS[name].least for name in SHOWN}
     room = ROOM - note - widths["state"] - widths[METRIC_COLUMN] - len(SHOWN) + 1

@@ -332,10 +332,6 @@ class MachineStep(MachineScreen, StepScreen):
         event.prevent_default()
         self.go_on()
 
-    def action_next_step(self) -> None:
-        """Open the data step."""
-        self.go_on()
-
     def action_measure(self) -> None:
         """Ask, then check the machine again, with its benchmarks."""
 

@@ -195,7 +195,7 @@ class ResultsScreen(RunViews):
         self._suggestion = suggest_next(view.spec, view.history, results)
         lines = []
         if suggestion := self._suggestion:
-            tried = describe_tried(suggestion.preset, view, self.workbench.runs)
+            tried = describe_tried(suggestion.preset, view.source, self.workbench.runs)
             lines = [labelled_line(tr("next"), f"{suggestion.text} {tried}".rstrip())]
         lines.append(labelled_line(tr("more"), self._more()))
         self.query_one("#next", Static).update(hanging_indent(lines, room, console))

@@ -1,5 +1,6 @@
 """Strategy: which strategy, what it does and costs here, and every option of the experiment."""
 
+import os
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 from workbench.machine.driver import expected_device
 from workbench.messages import tr
 from workbench.render.bases import base_lines
+from workbench.render.runs import describe_tried
 from workbench.render.strategy import (
     describe_start,
     forecast,
@@ -138,7 +140,9 @@ class StrategyScreen(StepScreen):
                 )
             )
         advice = recommend(self.draft.facts)
-        return recommendation_line(advice.preset, advice.why)
+        source = os.path.normpath(self.draft.source or "")
+        tried = describe_tried(advice.preset, source, self.workbench.runs)
+        return recommendation_line(advice.preset, f"{advice.why} {tried}".rstrip())
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:

@@ -261,6 +261,8 @@ class CurvePlots(Horizontal):
     def _title(self, metric: Metric, probe: CrossValidated | None) -> Text:
         text = Text.assemble((METRIC_TITLES[metric], "bold"))
         if probe:
+            if metric == "loss" and probe.solver == "ridge":  # not the loss of the results
+                text = Text.assemble((tr("squared error"), "bold"))
             text.append(tr(" over regularization"), style="dim")
         if self._plot_style.log:
             text.append(tr("  log scale"), style="dim")

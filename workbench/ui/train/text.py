@@ -10,7 +10,7 @@ from workbench.messages import tr
 from workbench.render.compared_curves import OTHER_DATA
 from workbench.render.curves import OVERLAY
 from workbench.render.marks import state_symbol
-from workbench.render.runs import format_position, format_time_left, same_data
+from workbench.render.runs import format_position, format_time_left
 from workbench.runs.events import ChosenGpu, MachineSample, Notice, Work
 from workbench.runs.watch import RunView
 from workbench.runs.work_titles import work_title
@@ -81,7 +81,7 @@ def describe_strategy(view: RunView) -> str:
 def overlay_line(view: RunView, other: RunView, width: int) -> Text:
     """Return the name and strategy of the run whose curves are drawn behind."""
     details = tr("{strategy}, validation", strategy=describe_strategy(other))
-    if not same_data(view, other):
+    if view.source != other.source:
         details += f", {OTHER_DATA}"
     name = safe_text(other.name, max(width - LABEL - cell_width(details) - 2, NAME))
     return labelled(OVERLAY, Text.assemble(name, (f"  {details}", "dim")))
