@@ -246,3 +246,9 @@ def test_facts_come_from_the_folder(run: RunFolder) -> None:
     run.events_path.unlink()
     run.events_path.mkdir()
     assert (load_run(run).spec, load_run(run).events) == ({}, [])
+
+
+def test_a_path_that_was_typed_otherwise_is_no_difference() -> None:
+    one, two, three = ({"data.source": path} for path in ("/a/photos", "/a/b/../photos/", "/a/x"))
+    assert spec_differences([one, two]) == []
+    assert [row.key for row in spec_differences([one, two, three])] == ["data.source"]

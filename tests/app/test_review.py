@@ -7,7 +7,7 @@ import pytest
 from image_files import class_folders
 
 from workbench.analysis.errors import PredictionTable
-from workbench.app.review import Question, Review, by_loss
+from workbench.app.review import Question, Review, by_loss, opinion
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
 from workbench.errors import UserError
@@ -56,6 +56,15 @@ def test_wrong_predictions_are_asked_the_largest_loss_first(review: Review) -> N
     assert asked[0].opinion == (("cat", 0.95), ("dog", pytest.approx(0.05)))
     assert [row.path for row in asked[0].neighbours] == ["cat/1.png"]
     assert asked[1].neighbours == ()
+
+
+def test_the_opinion_has_the_likeliest_labels_and_the_images_own() -> None:
+    probabilities = np.array([[0.5, 0.25, 0.125, 0.0625, 0.0625]] * 2)
+    labels, names = np.array([4, 1]), ("a", "b", "c", "d", "e")
+    predictions = PredictionTable(names, ("1", "2"), labels, np.array([0, 0]), probabilities)
+    likeliest = (("a", 0.5), ("b", 0.25), ("c", 0.125))
+    assert opinion(predictions, 0) == (*likeliest, ("e", 0.0625))
+    assert opinion(predictions, 1) == likeliest
 
 
 def test_images_of_elsewhere_and_copies_are_not_asked(run: RunFolder, tmp_path: Path) -> None:

@@ -39,9 +39,9 @@ def test_what_not_every_run_has_is_left_out_and_the_conclusion_is_last() -> None
     assert not any(line.startswith("model.dropout") for line in lines)
     assert lines[-1] == "a is better, beyond chance: its interval overlaps with no other."
     assert "model.dropout" in format_comparison(found)
-    grid = comparison_grid(found, 77).plain
+    grid = comparison_grid(found, 77, more="y copies the command").plain
     assert "model.dropout" not in grid
-    assert "\nand 1 setting that not every run has: workbench compare --all\n" in f"{grid}\n"
+    assert "\nand 1 setting that not every run has: y copies the command\n" in f"{grid}\n"
 
 
 def test_intervals_apart_count_only_on_the_same_images() -> None:

@@ -100,6 +100,17 @@ def test_grad_cam_of_any_class(explain: Type, sent: list[dict[str, Any]], tmp_pa
     assert request["out"] == str(tmp_path / "b.png")
 
 
+def test_an_image_is_named_as_the_evaluation_lists_it(
+    explain: Type, sent: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    among = tmp_path / "photos" / "cat" / "1.png"  # of the run's data
+    assert explain("activations", "net-1", "cat/1.png").exit_code == 0
+    among.parent.mkdir(parents=True)
+    among.touch()
+    assert explain("activations", "net-1", "cat/1.png").exit_code == 0
+    assert [one["image"] for one in sent] == [str(tmp_path / "cat" / "1.png"), str(among)]
+
+
 @pytest.mark.parametrize(
     ("words", "output"),
     [

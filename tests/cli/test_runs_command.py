@@ -13,7 +13,8 @@ from workbench.paths import Workspace
 KEYS = [
     "name", "state", "resumable", "detail", "preset", "random_weights", "strategy", "data",
     "best_val_accuracy", "test_accuracy", "epochs_done", "epochs_total", "started", "last_sign",
-    "val_scores", "test_scores", "device", "tags", "note",
+    "val_scores", "test_scores", "device", "cross_validated", "tags",
+    "note",
 ]  # fmt: skip
 
 

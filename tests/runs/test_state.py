@@ -329,6 +329,7 @@ def test_summary_as_dict(run: RunFolder, write: Write) -> None:
         "val_scores": {},
         "test_scores": {},
         "device": "GPU 3, 0",
+        "cross_validated": False,
     }
 
 
@@ -337,8 +338,10 @@ def test_a_solved_head_adds_no_epoch(run: RunFolder, write: Write) -> None:
     write("stage_started", stage=0, kind="solve", epochs=1)
     write("epoch_finished", stage=0, epoch=1, val_accuracy=0.5)
     assert (summarize(run).epochs_done, summarize(run).epochs_total) == (0, 7)
+    assert summarize(run).validation_mark == "c"  # no validation image was looked at so far
     write("stage_started", stage=1, epochs=5)
     write("epoch_finished", stage=1, epoch=0, val_accuracy=0.5)
+    assert summarize(run).validation_mark == "v"
     write("epoch_finished", stage=1, epoch=1, val_accuracy=0.75)
     assert (summarize(run).epochs_done, summarize(run).epochs_total) == (1, 5)
 

@@ -90,7 +90,7 @@ async def test_conclusions_come_first_then_differences(tmp_path: Path) -> None:
         assert "layers not frozen alike conv frozen trains" in text
         assert "stage 1 all layers all layers epochs 1/3 1/5 best epoch 1 1" in text
         assert "optimizer adam 0.001 adam 0.001" in text
-        assert screen.copyable() == [("command", "workbench compare weak strong")]
+        assert screen.copyable() == [("command", "workbench compare weak strong --all")]
         assert "2 runs weak, strong" in " ".join(
             str(app.screen.query_one("#heading", Static).content).split()
         )

@@ -21,9 +21,11 @@ from workbench.app.draft import Draft, newest_draft
 from workbench.app.scan_job import ScanJob
 from workbench.datasets.audit import Audit
 from workbench.datasets.findings import AuditFinding
+from workbench.datasets.sources.catalogue import CATALOGUE
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.render.image_steps import ImageStep, image_steps
+from workbench.runs.folder import create_run
 from workbench.text import cut_cells
 from workbench.ui.data import screen as data_screen
 from workbench.ui.data.found import class_columns, class_rows
@@ -377,9 +379,7 @@ async def test_a_download_asks_first_unless_it_is_here(workspace, monkeypatch, t
                 known.highlighted = known.get_option_index("flowers")
                 await pilot.press("enter")
             await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-            assert question(pilot.app) == (
-                "Flowers is not on this machine yet. Download 229 MB? y fetches it."
-            )
+            assert question(pilot.app) == ("Flowers is not on this machine yet. Download 229 MB?")
             await pilot.press(answer)
             await until(pilot, lambda: pilot.app.screen is screen)
         await until(pilot, lambda: text_of(screen, "#fault") == "no network")
@@ -538,3 +538,35 @@ def test_the_first_classes_are_shown_and_measured_by_the_largest_of_all(
 
 def test_no_usable_image_gives_empty_bars() -> None:
     assert plain_rows(audit_of({"a": {}, "b": {}}), 9) == [["a", "0", "...."], ["b", "0", "...."]]
+
+
+async def test_escape_leaves_the_field_of_the_split_not_the_images(workspace, pets):
+    async with on_screen(workspace) as (pilot, screen):
+        await choose(pilot, screen, pets)
+        await until(pilot, found(screen))
+        screen.query_one("#split", Input).focus()
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.query_one("#classes").has_focus)
+        assert screen.phase == "found"
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.phase == "choose")
+
+
+async def test_the_images_of_the_newest_runs_are_offered_first(workspace, pets):
+    for number, source in enumerate([pets.parent / "old", pets, pets, workspace.data / "digits"]):
+        create_run(workspace, RUN.format(source=source), f"run-{number}", "")
+    async with on_screen(workspace) as (pilot, screen):
+        known = screen.query_one("#known", OptionList)
+        await until(pilot, lambda: pilot.app.runs)
+        screen.query_one(DataChoice).start()
+        ids = [option.id for option in known.options]
+        assert ids[:2] == [str(pets), str(pets.parent / "old")]
+        assert ids[2:] == [*CATALOGUE]
+        assert "as in run-2" in str(known.options[0].prompt)
+        known.focus()
+        await pilot.press("home", "enter")
+        await until(pilot, found(screen))
+        assert screen.draft.source == pets
+
+
+RUN = '[data]\nsource = "{source}"\n[model]\nstrategy = "convnet"\n'

@@ -146,7 +146,7 @@ async def test_it_is_computed_on_a_key_and_can_be_cancelled(
         await until(pilot, lambda: NO_MAP in shown(app), "the message")
         assert {"Compute"} <= keys_offered(app)
         assert keys_offered(app).isdisjoint({"Next suspect", "Next here"})
-        await pilot.press("n", "enter", "up", "a")
+        await pilot.press("enter", "up", "a")
         await until(pilot, lambda: "folds 2 of 50 esc cancels" in shown(app), "the progress")
         assert "Compute" not in keys_offered(app)
         await pilot.press("escape")

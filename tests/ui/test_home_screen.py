@@ -75,7 +75,7 @@ async def test_an_empty_workspace_shows_how_to_start(tmp_path: Path) -> None:
         assert shown[0] == f"No runs yet in {tmp_path}/saved_models."
         assert shown[1] == "Runs of another folder: start there, or workbench --workspace DIR."
         line = app.screen.query_one(KeyLine)
-        keys = "? Explain n New E Lessons q Quit S Settings m Machine D Demo"
+        keys = "? Concepts n New q Quit S Settings m Machine E Lessons D Demo"
         await until(pilot, lambda: line.keys.plain == keys, keys)
         for key in ("enter", "r", "x", "d"):  # nothing to do it with, no harm done
             await pilot.press(key)
@@ -92,10 +92,10 @@ async def test_the_footer_shows_that_enter_opens_a_run(tmp_path: Path) -> None:
         await until(pilot, lambda: {"undo", "resume"} <= offered(app), "all that can be done")
         line = app.screen.query_one(KeyLine)
         assert "Open" in [one.binding.description for one in line.shown]
-        assert line.keys.plain.endswith("E Lessons c Compare r Resume q Quit S Settings")
+        assert line.keys.plain.endswith("c Compare r Resume q Quit S Settings o Sort")
         app.utf8 = False  # keys have longer names
         assert line.keys.plain.startswith("enter Open ")
-        assert line.keys.plain.endswith(" q Quit D Demo")  # there is no room for the machine
+        assert line.keys.plain.endswith(" q Quit S Settings")  # there is no room for the machine
 
 
 async def test_keys_work_on_an_empty_home_after_another_screen(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_every_verb_has_one_key(verb: str) -> None:
 
 
 # For a description beside its key, two others and the palette's, in 80 columns.
-ROOM = 80 - len("esc Back ? Explain l ") - len(" ▏… ^p All ")
+ROOM = 80 - len("esc Back ? Concepts l ") - len(" ▏… ^p All ")
 
 
 def line(app: WorkbenchApp) -> str:
@@ -163,18 +163,18 @@ async def test_keys_are_those_that_do_something_now(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cells", "shown"),
     [
-        (ROOM, ["Back", "Explain", "x" * ROOM]),
+        (ROOM, ["Back", "Concepts", "x" * ROOM]),
         (
             ROOM + 1,
-            ["Back", "Explain", "First", "Second"],
+            ["Back", "Concepts", "First", "Second"],
         ),  # which leaves room for others
-        (ROOM - len(" f First"), ["Back", "Explain", "x" * (ROOM - len(" f First")), "First"]),
+        (ROOM - len(" f First"), ["Back", "Concepts", "x" * (ROOM - len(" f First")), "First"]),
     ],
     ids=["fits", "one too many", "two fit"],
 )
 async def test_what_has_no_room_is_left_out(tmp_path: Path, cells: int, shown: list[str]) -> None:
     class Screen(WorkbenchScreen):
-        CONCEPTS = ("flatten",)  # "? Explain" is offered
+        CONCEPTS = ("flatten",)  # "? Concepts" is offered
         BINDINGS: ClassVar[list[BindingType]] = [
             Binding("l", "app.bell", "x" * cells),
             Binding("f", "app.quit", "First"),
@@ -201,6 +201,30 @@ async def test_a_letter_of_another_script_is_no_key_but_can_be_typed(tmp_path: P
         await pilot.press("꽃")
         assert app.screen.query_one(Input).value == "꽃"
         assert notices(app) == ""  # said once for some seconds
+
+
+async def test_a_letter_that_does_nothing_here_says_what_it_does_elsewhere(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+        await pilot.press("e")
+        await until(pilot, lambda: "e does nothing here now" in notices(app), "the notice")
+        assert "elsewhere: export." in notices(app)
+        app.clear_notifications()
+        await pilot.press("j")  # it moves the cursor
+        await pilot.pause()
+        assert notices(app) == ""
+
+
+@pytest.mark.parametrize(("harmless", "answer"), [(False, False), (True, True)])
+async def test_enter_is_yes_where_nothing_is_lost(
+    tmp_path: Path, harmless: bool, answer: bool
+) -> None:
+    answers: list[bool | None] = []
+    async with driven(tmp_path) as (app, pilot):
+        await app.push_screen(Confirm("Sure?", "Do it", harmless=harmless), answers.append)
+        await pilot.press("enter")
+        await until(pilot, lambda: answers, "the answer")
+    assert answers == [answer]
 
 
 async def test_a_click_on_a_key_presses_it(tmp_path: Path) -> None:

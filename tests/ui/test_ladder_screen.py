@@ -139,7 +139,7 @@ async def test_from_the_strategy_step_to_the_ladder(
     async with driven(tmp_path) as (app, pilot):
         await ask(app, pilot, draft)
         assert text_of(app.screen, "#summary").startswith(
-            "Train 7 strategies on pets, one after the other: at most about "
+            "Train 7 strategies on pets, one after the other: about "
         )
         assert text_of(app.screen, "#summary").endswith(" in all on the CPU.")
         await pilot.press("down", "space")
@@ -394,12 +394,12 @@ def test_the_question_adds_up_what_is_known(draft: Draft) -> None:
     spec = draft.spec()
     two = [PlannedRun("dense", spec, "", 30.0, "the CPU"), PlannedRun("b", spec, "", 90.0)]
     assert describe_ladder("pets", two) == (
-        "Train 2 strategies on pets, one after the other: at most about 2 min in all on the CPU."
+        "Train 2 strategies on pets, one after the other: about 2 min in all on the CPU."
     )
     unknown = plan_ladder(draft, ["dense"], None)
     assert describe_ladder("pets", unknown) == "Train 1 strategy on pets, one after the other."
     assert [describe_planned(rung) for rung in (*two, *unknown)] == [
-        "at most 30 s", "at most 1 min 30 s", "not measured yet by the machine check",
+        "about 30 s", "about 1 min 30 s", "not measured yet by the machine check",
     ]  # fmt: skip
 
 

@@ -59,10 +59,10 @@ async def test_metrics_are_shown_together(tmp_path: Path) -> None:
         assert "next fine-tuning: the base has never seen your images" in text
         assert "cat 45 █ 5 ░ dog 5 ░ 45 █" in text
         assert "cat 50 0.900 0.900 dog 50 - 0.900" in text  # two labels fit beside the matrix
-        assert "[confusion] · labels, 2 have recall 0.90 · 10 errors v the next one" in text
+        assert "[confusion] · labels (2 with recall 0.90) · 10 errors v the next one" in text
         await pilot.press("v")
         assert "true label in rows" not in shown(app)
-        assert "confusion · [labels, 2 have recall 0.90] · 10 errors" in shown(app)
+        assert "confusion · [labels (2 with recall 0.90)] · 10 errors" in shown(app)
         await pilot.press("v", "v")
         assert "true label in rows" in shown(app)
         await pilot.press("l")

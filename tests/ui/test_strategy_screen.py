@@ -695,7 +695,7 @@ async def test_a_run_that_did_what_is_recommended_is_named(draft, monkeypatch):
     async with driven(draft.workspace.root) as (app, pilot):
         await until(pilot, lambda: app.runs)
         app.open("strategy", draft)
-        said = f"plenty for a pretrained one. {run.name} did that: 0.750."
+        said = f"a pretrained one needs fewer. {run.name} did that: 0.750."
         await until(pilot, strategy_in_front(app))
         await until(pilot, lambda: said in str(app.screen.query_one("#advice", Static).content))
 

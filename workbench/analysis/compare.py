@@ -1,6 +1,7 @@
 """A comparison of runs: differences of their specs, frozen layers, stages, results."""
 
 import contextlib
+import os
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +26,7 @@ from workbench.words import shown
 
 # Counts of images by (hash of their pixels, label).
 Images = Counter[tuple[str, str]]
-BASE_NAME = "base.name"
+BASE_NAME, SOURCE_KEY = "base.name", "data.source"
 
 
 @dataclass(frozen=True)
@@ -197,9 +198,15 @@ def spec_differences(specs: Sequence[dict[str, Any]]) -> list[DifferenceRow]:
     If a run has no base, the default values of the others' bases are omitted.
     """
     found = [row for row in differences(specs) if row.key not in ("name", DEADLINE_KEY)]
+    found = [row for row in found if row.key != SOURCE_KEY or not _is_same_path(row.values)]
     if all(BASE_NAME in spec for spec in specs):
         return found
     return [row for row in found if not _is_default_base(row)]
+
+
+def _is_same_path(values: Sequence[object]) -> bool:
+    """Return whether paths differ only in how they were typed."""
+    return len({os.path.normpath(str(value)) for value in values}) == 1
 
 
 def _is_default_base(row: DifferenceRow) -> bool:

@@ -197,9 +197,10 @@ def read_review(
 
 
 def opinion(predictions: PredictionTable, at: int) -> tuple[tuple[str, float], ...]:
-    """Return the most probable labels of an image with their probabilities."""
-    probabilities = predictions.probabilities[at]
-    best = np.argsort(-probabilities, kind="stable")[:OPINIONS]
+    """Return the most probable labels of an image, and its own, with their probabilities."""
+    probabilities, own = predictions.probabilities[at], predictions.labels[at]
+    order = [int(one) for one in np.argsort(-probabilities, kind="stable")]
+    best = [one for place, one in enumerate(order) if place < OPINIONS or one == own]
     return tuple((predictions.names[one], float(probabilities[one])) for one in best)
 
 

@@ -65,7 +65,7 @@ def activations(
 
     All channels are in the PNG; the terminal shows the 15 with the largest mean.
     """
-    request = {"image": str(image.absolute()), "layer": layer}
+    request = {"image": str(image), "layer": layer}
     result = _run(workspace, run, "activations", out, request)
     if strongest := result["strongest"]:
         numbers = ", ".join(map(str, strongest))
@@ -132,13 +132,13 @@ def gradcam(
     picture is scaled by itself, so colours compare parts of an image, not images.
     """
     request = {
-        "image": str(image.absolute()),
+        "image": str(image),
         "label": label,
         "layer": None if layer == "auto" else layer,
     }
     result = _run(workspace, run, "gradcam", out, request)
     _show([result["preview"]])
-    if true := label_in_run(workspace, run, image):
+    if true := label_in_run(workspace, run, _find_image(workspace, run, image)):
         echo(tr("labelled {label} among the images of the run", label=safe_text(true, 60)))
     _print_result(result)
 
@@ -147,17 +147,14 @@ def label_in_run(workspace: Workspace, run: str, image: Path) -> str:
     """Return the label that an image has among those of a run; "" if it is none of them."""
     from workbench.app.run_files import find_model
     from workbench.datasets.manifest import read_manifest
-    from workbench.export.run_data import RunImages
-    from workbench.runs.fields import spec_table
-    from workbench.runs.folder import RunFolder, read_tables
+    from workbench.runs.folder import RunFolder
 
     folder = RunFolder(find_model(workspace, run).parent)
     try:
         rows = read_manifest(folder.manifest_path)
     except UserError:  # the model of an export, or of a run that lost it
         return ""
-    source = str(spec_table(read_tables(folder), "data").get("source", ""))
-    root = RunImages(workspace, source).root
+    root = _data_root(workspace, run)
     if root is None or not image.resolve().is_relative_to(root.resolve()):
         return ""
     path = image.resolve().relative_to(root.resolve()).as_posix()
@@ -247,6 +244,8 @@ def _run(
     from workbench.app import jobs
     from workbench.app.run_files import find_model
 
+    if "image" in request:
+        request["image"] = str(_find_image(workspace, run, Path(request["image"])))
     request = {
         "what": what,
         "model": str(find_model(workspace, run)),
@@ -256,6 +255,27 @@ def _run(
     if on_pattern:
         return jobs.run_job(JOB, request, _pattern_handler(on_pattern))
     return run_job(JOB, request)
+
+
+def _find_image(workspace: Workspace, run: str, image: Path) -> Path:
+    """Return an image, named by its path or, as `evaluate` lists them, among those of the run."""
+    if image.exists():
+        return image.absolute()
+    root = _data_root(workspace, run)
+    among = root / image if root else image
+    return among if root and among.exists() else image.absolute()
+
+
+def _data_root(workspace: Workspace, run: str) -> Path | None:
+    """Return the folder of a run's images; None for an export, or if it is unknown."""
+    from workbench.app.run_files import find_model
+    from workbench.export.run_data import RunImages
+    from workbench.runs.fields import spec_table
+    from workbench.runs.folder import RunFolder, read_tables
+
+    folder = RunFolder(find_model(workspace, run).parent)
+    source = str(spec_table(read_tables(folder), "data").get("source", ""))
+    return RunImages(workspace, source).root
 
 
 def _pattern_handler(

@@ -35,6 +35,7 @@ _STATUS = {
     "test_accuracy": tr("test accuracy"), "epochs_done": tr("epochs done"),
     "epochs_total": tr("epochs total"), "started": tr("started"), "last_sign": tr("last sign"),
     "val_scores": tr("val scores"), "test_scores": tr("test scores"), "device": tr("device"),
+    "cross_validated": tr("cross-validated"),
     "tags": tr("tags"), "note": tr("my note"),
 }  # fmt: skip
 HERE = tr("here")  # in a list of several machines
@@ -256,6 +257,9 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
         del values["resumable"]  # follows from the state
     if values["epochs_done"] and not values["device"]:
         values["device"] = "CPU"  # a GPU would be named
+    for only_if_true in ("random_weights", "cross_validated"):
+        if not values[only_if_true]:
+            del values[only_if_true]
     rows = [
         (_STATUS.get(key, key.replace("_", " ")), _format(key, value))
         for key, value in values.items()

@@ -204,10 +204,14 @@ def _known(count: int | None) -> str:
     return "-" if count is None else f"{count:,}"
 
 
-def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
+def comparison_grid(comparison: Comparison, room: int, color: str = "", more: str = "") -> Text:
     """Draw the conclusions and below them a column per run; wider than `room` cells for many runs.
 
-    Titles have the `color`.
+    Args:
+        comparison: of the runs.
+        room: cells of a line.
+        color: of titles.
+        more: what shows the settings that not every run has.
     """
     conclusions = [
         fill_cells(safe_text(line, 600), room) for line in describe_comparison(comparison)
@@ -215,7 +219,7 @@ def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
     text = Text("\n".join(conclusions), no_wrap=True)
     width = _column_width(len(comparison.runs), room)
     _add_row(text, "", comparison.runs, width, "bold", before="\n\n")
-    for title, rows, rest in _sections(comparison):
+    for title, rows, rest in _sections(comparison, more):
         text.append(f"\n\n{title}", color)
         for row in rows:
             _add_row(text, row.key, row.values, width, "bold" if row.key == "accuracy" else "")
@@ -223,11 +227,11 @@ def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
     return text
 
 
-def _sections(comparison: Comparison) -> list[tuple[str, list[DifferenceRow], str]]:
+def _sections(comparison: Comparison, more: str) -> list[tuple[str, list[DifferenceRow], str]]:
     """Return titles, their rows, and what is left out of them."""
     settings = tr("settings that differ") if comparison.spec else tr("the settings are the same")
     results = _result_rows(comparison.results, measured_scores(comparison))
-    shown, rest = _settings(comparison, False, "workbench compare --all")
+    shown, rest = _settings(comparison, False, more)
     sections = [(tr("results"), results, ""), (settings, shown, rest)]
     if comparison.layers:
         sections.append((tr("layers not frozen alike"), group_layers(comparison.layers), ""))

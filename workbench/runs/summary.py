@@ -37,6 +37,8 @@ class RunSummary:
         test_scores: other metrics on test images.
         device: that it uses, or used last: "GPU 1", "GPU 0, 2"; "" for the CPU, or before there
             is one.
+        cross_validated: whether best_val_accuracy is that of a cross-validation: a solved stage has
+            no validation images of its own.
     """
 
     name: str
@@ -54,6 +56,7 @@ class RunSummary:
     val_scores: Mapping[str, float] = field(default_factory=dict)
     test_scores: Mapping[str, float] = field(default_factory=dict)
     device: str = ""
+    cross_validated: bool = False
 
     def on_test(self, metric: str) -> float | None:
         """Return a metric of `experiment.metrics.METRICS` on test images, if it was measured."""
@@ -62,7 +65,7 @@ class RunSummary:
     @property
     def validation_mark(self) -> str:
         """Which images the validation accuracy was measured on, as a letter."""
-        return CROSS_VALIDATION if self.strategy == "linear-probe" else VALIDATION
+        return CROSS_VALIDATION if self.cross_validated else VALIDATION
 
     def on_validation(self, metric: str) -> float | None:
         """Return the same on validation images."""
@@ -164,6 +167,7 @@ def make_summary(
         val_scores={**({} if on_test else scores), **(kept.scores if kept else {})},
         test_scores=scores if on_test else {},
         device=_describe_gpus(history),
+        cross_validated=kept is not None and history.is_solved(kept.stage),
     )
 
 

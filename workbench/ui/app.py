@@ -28,6 +28,7 @@ from workbench.runs.sweep_record import LADDER, SWEEP, SweepRecord, list_records
 from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
 from workbench.streams import supports_utf8
 from workbench.ui.base import Route, WorkbenchScreen, notify_error
+from workbench.ui.bindings import MEANINGS
 from workbench.ui.keys import KeyBuffer, is_of_another_script, is_typed
 from workbench.ui.person import PersonalApp
 from workbench.ui.pixels import PixelLayer
@@ -42,7 +43,7 @@ from workbench.ui.terminal import HUNG_UP, THEMES, AsciiFilter, Suspension
 from workbench.ui.terminal_answers import filter_answers
 
 _BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
-LATIN_SECONDS = 10.0  # between two notices that a letter of another script is no key
+SAID_SECONDS = 10.0  # between two equal messages about a key
 LOW_BANDWIDTH_SECONDS = 2.0  # between two polls, and so two redraws, over a slow line
 
 
@@ -130,7 +131,7 @@ class WorkbenchApp(PersonalApp):
         self.draft_writer = DraftWriter(self._show_write_error)
         self._collector = IdleCollector()
         self._preloads = False
-        self._latin_said = -LATIN_SECONDS
+        self._said = "", -SAID_SECONDS  # the newest message about a key, and when
         self._key_buffer = KeyBuffer(self)
         self._suspension = Suspension(self, self._redraw)
         self.poll_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else POLL_SECONDS
@@ -159,27 +160,44 @@ class WorkbenchApp(PersonalApp):
         """Put garbage collection off while keys are pressed; take the keys that no screen gets."""
         if isinstance(event, (events.Key, events.MouseDown)):
             self._collector.key_pressed()
-        if isinstance(event, events.Key) and self._is_no_key(event):
-            return
         if isinstance(event, events.Key) and (
-            self._acts_unseen(event.key)
+            self._is_of_another_script(event)
+            or self._acts_unseen(event.key)
             or self._dismisses(event)
             or self._key_buffer.intercepts(event)
         ):
             return
+        if isinstance(event, events.Key) and event.is_forwarded:
+            self._explain_unused(event.key)
         await super().on_event(event)
 
-    def _is_no_key(self, event: events.Key) -> bool:
+    def _is_of_another_script(self, event: events.Key) -> bool:
         """Return whether a letter of another script was pressed where none is typed; say so."""
-        letter, now = event.character or "", time.monotonic()
+        letter = event.character or ""
         if len(letter) != 1 or not is_of_another_script(letter):
             return False
         if is_typed(self.screen, event.key, letter):
             return False
-        if now - self._latin_said > LATIN_SECONDS:
-            self._latin_said = now
-            self.notify(tr("The keys are Latin letters: switch the keyboard to them."))
+        self._say_once(tr("The keys are Latin letters: switch the keyboard to them."))
         return True
+
+    def _explain_unused(self, key: str) -> None:
+        """Say what a letter that the screen in front did not take does on other screens."""
+        screen = self.screen
+        if not isinstance(screen, WorkbenchScreen) or len(key) > 1 or key not in MEANINGS:
+            return
+        if key not in screen.active_bindings:
+            meaning = MEANINGS[key][0]
+            self._say_once(
+                tr("{key} does nothing here now; elsewhere: {meaning}.", key=key, meaning=meaning)
+            )
+
+    def _say_once(self, message: str) -> None:
+        """Show a message about a key, unless it was the newest one, a moment ago."""
+        now = time.monotonic()
+        if message != self._said[0] or now - self._said[1] > SAID_SECONDS:
+            self._said = message, now
+            self.notify(message)
 
     def _acts_unseen(self, key: str) -> bool:
         """Return whether a key would act behind the message that the terminal is too small."""

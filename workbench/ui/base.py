@@ -197,7 +197,7 @@ class WorkbenchScreen(Screen[None]):
     CONCEPTS: ClassVar[tuple[str, ...]] = ()
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", tr("Back"), id="back"),
-        Binding("question_mark", "show_concepts", tr("Explain"), key_display="?", id="concepts"),
+        Binding("question_mark", "show_concepts", tr("Concepts"), key_display="?", id="concepts"),
         Binding(
             "y",
             "copy",

@@ -28,7 +28,7 @@ MEANINGS: Mapping[str, tuple[str, Set[str]]] = {
     "enter": (tr("open or continue"), ANY),
     "escape": (tr("back"), {"back", "detach", "end_reading"}),
     "q": (tr("quit or detach"), {"quit", "detach", "back"}),
-    "question_mark": (tr("explain"), {"show_concepts", "back"}),  # back from the explanation
+    "question_mark": (tr("concepts"), {"show_concepts", "back"}),  # back from the explanation
     "slash": (tr("filter"), {"filter"}),
     "n": (tr("new or next"), {"new", "next", "next_step", "next_error", "later"}),
     "x": (tr("stop or cancel"), {"stop", "cancel"}),

@@ -21,6 +21,7 @@ from workbench.render.curves import Metric
 from workbench.runs.watch import Runs
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen
+from workbench.ui.keys import key_of
 from workbench.ui.widgets.run_curves import METRICS, RunCurves
 
 BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
@@ -88,7 +89,7 @@ class CompareScreen(WorkbenchScreen):
 
     def copyable(self) -> list[tuple[str, str]]:
         """Return the command that shows the same."""
-        return [(tr("command"), shlex.join(["workbench", "compare", *self.names]))]
+        return [(tr("command"), shlex.join(["workbench", "compare", *self.names, "--all"]))]
 
     def runs_changed(self, runs: Runs) -> None:
         """Read the runs again if one of them progressed, or is gone."""
@@ -126,10 +127,11 @@ class CompareScreen(WorkbenchScreen):
         if self._comparison:
             color, width = self.color("secondary"), self.app.size.width - BORDERS
             room = width - ROOM_FOR_CURVES
-            text = comparison_grid(self._comparison, max(room, ROOM_FOR_CURVES), color)
+            more = tr("{copy} copies the command", copy=key_of(self, "copy"))
+            text = comparison_grid(self._comparison, max(room, ROOM_FOR_CURVES), color, more)
             roomy = max(line.cell_len for line in text.split("\n")) <= room
             self.set_class(roomy, "-roomy")
-            self._show(text if roomy else comparison_grid(self._comparison, width, color))
+            self._show(text if roomy else comparison_grid(self._comparison, width, color, more))
             if roomy:
                 self._draw_curves()
 

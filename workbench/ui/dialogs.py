@@ -78,11 +78,12 @@ class ErrorDialog(ModalScreen[None]):
 
 
 class Confirm(ModalScreen[bool]):
-    """A question with yes and no; escape is no.
+    """A question with yes and no; escape is no, enter the answer that loses nothing.
 
     Args:
         question: plain text; made safe here.
         yes: label of the button that confirms.
+        harmless: whether yes loses nothing either; enter is yes then.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -90,22 +91,27 @@ class Confirm(ModalScreen[bool]):
         Binding("y", "answer(True)", tr("Yes")),
     ]
 
-    def __init__(self, question: str, yes: str) -> None:
+    def __init__(self, question: str, yes: str, harmless: bool = False) -> None:
         super().__init__()
         self._question = question
         self._yes = yes
+        self._harmless = harmless
 
     def compose(self) -> ComposeResult:
         """Yield the question over its two buttons."""
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 400)))
             with Horizontal(classes="buttons"):
-                yield Button(f"{self._yes} (y)", variant="error", id="yes")
-                yield Button(tr("No (n, enter)"), variant="primary", id="no")
+                if self._harmless:
+                    yield Button(tr("{yes} (y, enter)", yes=self._yes), variant="primary", id="yes")
+                    yield Button(tr("No (n)"), id="no")
+                else:
+                    yield Button(f"{self._yes} (y)", variant="error", id="yes")
+                    yield Button(tr("No (n, enter)"), variant="primary", id="no")
 
     def on_mount(self) -> None:
-        """Make the answer that loses nothing the default."""
-        self.query_one("#no", Button).focus()
+        """Let enter give the default."""
+        self.query_one("#yes" if self._harmless else "#no", Button).focus()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
@@ -189,6 +195,7 @@ class Prompt(ModalScreen[str | None]):
             # Typing replaces the value, or adds to one that ends with a blank.
             yield Input(self._value, select_on_focus=not self._value.endswith(" "))
             yield Static(id="error")
+            yield Static(Text(tr("enter: take it   esc: leave it"), style="dim"))
 
     @on(Input.Changed)
     def _changed(self) -> None:

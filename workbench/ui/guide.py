@@ -144,7 +144,7 @@ def launch_demo(app: BaseApp) -> None:
         "Train two small networks, one after the other, on the handwritten digits that come with "
         "the workbench?"
     )
-    app.push_screen(Confirm(question, tr("Train")), answered)
+    app.push_screen(Confirm(question, tr("Train"), harmless=True), answered)
 
 
 def open_ladder_dialog(

@@ -68,4 +68,4 @@ class QuestionScreen(RunScreen, JobPart):
                 self.notify(tr("Checking the images and the machine, then the run starts."))
                 in_background(self, work, started)
 
-        self.app.push_screen(Confirm(question, tr("Train")), confirmed)
+        self.app.push_screen(Confirm(question, tr("Train"), harmless=True), confirmed)

@@ -31,6 +31,7 @@ def confirm_and_run(
     yes: str,
     action: Callable[[], str],
     then: Callable[[str], None] | None = None,
+    harmless: bool = False,
 ) -> None:
     """Ask for confirmation, then run an action in a thread.
 
@@ -40,13 +41,14 @@ def confirm_and_run(
         yes: label of the button that confirms.
         action: returns a message about its result.
         then: receives the message; by default it is shown as a notification.
+        harmless: as of `Confirm`.
     """
 
     def answered(sure: bool | None) -> None:
         if sure:
             in_background(screen, action, then or screen.notify)
 
-    screen.app.push_screen(Confirm(question, yes), answered)
+    screen.app.push_screen(Confirm(question, yes, harmless), answered)
 
 
 def compare_run(screen: WorkbenchScreen, view: RunView) -> None:
@@ -78,7 +80,7 @@ def stop_run(
         view=view.name,
         resume=key_of(screen, "resume"),
     )
-    confirm_and_run(screen, question, tr("Stop"), stop, then)
+    confirm_and_run(screen, question, tr("Stop"), stop, then, harmless=True)
 
 
 def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None]) -> None:

@@ -297,7 +297,7 @@ class SettingsScreen(WorkbenchScreen):
                 return
             question = tr("The language changes when the app starts again. Runs continue. Now?")
             self.app.push_screen(
-                Confirm(question, tr("Start again")), lambda yes: self._restart(yes)
+                Confirm(question, tr("Start again"), harmless=True), lambda yes: self._restart(yes)
             )
         elif changed and one.key in ("graphics", "low_bandwidth"):
             self.notify(tr("Used when the app starts next."))

@@ -231,7 +231,7 @@ def recommend(facts: DataFacts) -> Recommendation:
         "linear-probe",
         tr(
             "The rarest class has {rarest}: {much} for a network trained from "
-            "scratch, plenty for a pretrained one.",
+            "scratch; a pretrained one needs fewer.",
             rarest=rarest,
             much=much,
         ),

@@ -128,6 +128,8 @@ class AugmentationSettings:
         """Return what the settings mean for the chosen strategy."""
         preset = self.draft.chosen_preset
         if not self.spec.augmentation.active:
+            if self.spec.model.strategy == "linear-probe" and self.spec.probe.mirror:
+                return tr("All off: {preset} uses every image and its mirror image.", preset=preset)
             return tr("All off: {preset} trains on every image as it is.", preset=preset)
         if is_active({key: self.default(key) for key in KEYS}):
             return tr(

@@ -62,7 +62,7 @@ class DataFound(Vertical):
 
     DEFAULT_CSS = """
     DataFound { height: 1fr; }
-    DataFound #summary { height: 1; }
+    DataFound #summary { height: auto; max-height: 2; }
     DataFound #top { height: 1fr; min-height: 8; margin-top: 1; }
     DataFound #left { width: 34; height: 1fr; }
     DataFound #right { width: 1fr; height: 1fr; padding-left: 2; }

@@ -11,7 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from workbench.app.draft import Draft
 from workbench.app.scan_job import ScanJob
@@ -151,10 +151,12 @@ class DataScreen(StepScreen, JobPart):
         await (choice.hide_tree() if choice.tree_shown else choice.show_tree())
 
     async def action_back(self) -> None:  # type: ignore[override]
-        """Leave the tree, images that were chosen here, or the screen; a scan keeps running."""
+        """Leave tree, field, images that were chosen here, or the screen; a scan keeps running."""
         choice = self.query_one(DataChoice)
         if self.phase == "choose" and choice.tree_shown:
             await choice.hide_tree()
+        elif self.phase == "found" and isinstance(self.focused, Input):  # of the split
+            self.query_one("#classes").focus()
         elif self.phase == "found" and self._chosen_here:
             self.action_images()
         else:

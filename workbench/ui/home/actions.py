@@ -41,21 +41,13 @@ class RunActions(WorkbenchScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", tr("All runs"), id="back"),
         Binding("n", "new", tr("New"), id="new"),
-        Binding("E", "lessons", tr("Lessons"), key_display="E", id="lessons"),
         Binding("c", "compare", tr("Compare"), id="compare"),
         Binding("r", "resume", tr("Resume"), id="resume"),
         Binding("x", "stop", tr("Stop"), id="stop"),
         Binding("q", "app.quit", tr("Quit"), id="quit"),
         Binding("S", "app.settings_screen", tr("Settings"), key_display="S", id="settings.screen"),
         Binding("m", "machine", tr("Machine"), id="machine"),
-        Binding("D", "demo", tr("Demo"), key_display="D", id="demo"),
-        Binding("d,delete", "delete", tr("Delete"), id="delete", tooltip=TRASH),
-        Binding("slash", "filter", tr("Filter"), key_display="/", id="filter", tooltip=FILTER),
-        Binding("A", "ladders", tr("Ladders"), key_display="A", id="ladders"),
         Binding("o", "sort", tr("Sort"), id="sort", tooltip=tr("by any column, or a click on it")),
-        Binding(
-            "s", "settings", tr("Table"), id="settings", tooltip=tr("metric, groups and columns")
-        ),
         Binding(
             "number_sign",
             "tag",
@@ -63,6 +55,14 @@ class RunActions(WorkbenchScreen):
             key_display="#",
             id="tag",
             tooltip=tr("words to find the run by"),
+        ),
+        Binding("slash", "filter", tr("Filter"), key_display="/", id="filter", tooltip=FILTER),
+        Binding("d,delete", "delete", tr("Delete"), id="delete", tooltip=TRASH),
+        Binding("E", "lessons", tr("Lessons"), key_display="E", id="lessons"),
+        Binding("D", "demo", tr("Demo"), key_display="D", id="demo"),
+        Binding("A", "ladders", tr("Ladders"), key_display="A", id="ladders"),
+        Binding(
+            "s", "settings", tr("Table"), id="settings", tooltip=tr("metric, groups and columns")
         ),
         Binding(
             "N", "note", tr("Note"), key_display="N", id="note", tooltip=tr("kept with the run")
@@ -188,7 +188,7 @@ class RunActions(WorkbenchScreen):
     def action_note(self) -> None:
         """Ask for a note on the run under the cursor."""
         if view := self.chosen():
-            question = tr("A note on {run}: enter saves it, esc cancels", run=view.name)
+            question = tr("A note on {run}", run=view.name)
 
             def write(text: str) -> str:
                 if not text.strip():

@@ -340,7 +340,7 @@ class MachineStep(MachineScreen, StepScreen):
                 super(MachineStep, self).action_measure()
 
         question = tr("Measure this machine again? The images are chosen in the next step: enter.")
-        self.app.push_screen(Confirm(question, tr("Measure")), answered)
+        self.app.push_screen(Confirm(question, tr("Measure"), harmless=True), answered)
 
     def go_on(self) -> None:
         """Complete the step and open the next one."""

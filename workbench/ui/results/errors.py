@@ -35,7 +35,7 @@ class WorstErrors(VerticalScroll):
     WorstErrors:focus .error.-cursor { background: $block-cursor-background; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", tr("Large"), id="results.open-error",
+        Binding("enter", "open", tr("Explain"), id="results.open-error",
                 tooltip=tr("with Grad-CAM: where it supports the class")),
         Binding("left", "move(-1)", show=False, id="results.error-left"),
         Binding("right", "move(1)", show=False, id="results.error-right"),

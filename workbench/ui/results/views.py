@@ -205,7 +205,7 @@ def view_tabs(results: Results, shown: str, key: str) -> Text:
     if known:
         lowest = min(one.recall or 0.0 for one in known)
         weakest = [one for one in known if one.recall == lowest]
-        labels = tr("labels, {count} have recall {recall:.2f}", count=len(weakest), recall=lowest)
+        labels = tr("labels ({count} with recall {recall:.2f})", count=len(weakest), recall=lowest)
         if len(weakest) == 1:
             name = cut_cells(safe_text(weakest[0].label, 2 * LABEL), 2 * LABEL)
             labels = tr("labels, {label} has recall {recall:.2f}", label=name, recall=lowest)

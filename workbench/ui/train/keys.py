@@ -21,7 +21,7 @@ TRAIN_KEYS: list[BindingType] = [
     Binding("a", "analyze", tr("Analyze"), show=False, id="analyze"),
     Binding("h", "explain", tr("Grad-CAM"), show=False, id="explain"),
     Binding("c", "overlay", tr("Overlay"), id="overlay", tooltip=tr("another run's curves behind")),
-    Binding("s", "settings", tr("Settings"), id="settings", tooltip=tr("smoothing, log scale")),
+    Binding("s", "settings", tr("Style"), id="settings", tooltip=tr("smoothing, log scale")),
     Binding(
         "v",
         "next_view",

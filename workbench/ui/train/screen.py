@@ -279,7 +279,7 @@ class TrainScreen(RunViews):
                 add_note(view.folder, note)
             return note
 
-        question = tr("A note on {run}: enter saves it, esc cancels", run=view.name)
+        question = tr("A note on {run}", run=view.name)
         self.app.push_screen(Prompt(question, take=write), lambda note: self._read_files())
 
     def action_results(self) -> None:

@@ -26,6 +26,7 @@ from workbench.ui.widgets.path_field import FILES, MAX_ENTRIES, PathField, compl
 
 TREE_HELP = tr("space opens a folder, enter chooses it, backspace shows the one above")
 _COMPLETION_CELLS = 60
+MAX_RECENT, _PATH_CELLS = 3, 48
 HELP = tr(
     "A folder with one folder for each class, or with names such as "
     "cat.0.jpg; with train, validation and test above them if you made "
@@ -121,8 +122,7 @@ class DataChoice(Vertical):
         yield Static(id="completions")
         yield Static(HELP, id="help")
         yield Static(tr("Or one of these (down, enter):"), classes="title", id="known-title")
-        options = [Option(_option(name, entry), id=name) for name, entry in CATALOGUE.items()]
-        yield OptionList(*options, id="known")
+        yield OptionList(id="known")
 
     def start(self, value: str = "", fault: str = "") -> None:
         """Show the choice, with the error of the last one.
@@ -136,7 +136,25 @@ class DataChoice(Vertical):
             field.value = value
         self._refused = field.value
         self._show_fault(fault)
+        self._list_known()
         field.focus()
+
+    def _list_known(self) -> None:
+        """List the images of the newest runs, then the catalogue."""
+        app = cast(BaseApp, self.app)
+        recent: dict[str, str] = {}  # the newest run by its images
+        for run in app.runs:
+            path = Path(run.source)
+            if path.is_absolute() and not path.is_relative_to(app.workspace.data):
+                recent.setdefault(run.source, run.name)
+        known = self.query_one("#known", OptionList)
+        known.clear_options()
+        known.add_options(
+            Option(_recent_option(path, run), id=path)
+            for path, run in islice(recent.items(), MAX_RECENT)
+        )
+        known.add_options(Option(_option(name, one), id=name) for name, one in CATALOGUE.items())
+        known.highlighted = 0
 
     def _show_fault(self, fault: str) -> None:
         shown = self.query_one("#fault", Static)
@@ -200,7 +218,11 @@ class DataChoice(Vertical):
     @on(OptionList.OptionSelected, "#known")
     def _known(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self._choose_set(str(event.option_id))
+        chosen = str(event.option_id)
+        if chosen in CATALOGUE:
+            self._choose_set(chosen)
+        else:
+            self.post_message(self.Chosen(Path(chosen)))
 
     def _choose_set(self, name: str) -> None:
         """Take a set of the catalogue; ask before one that has to be downloaded."""
@@ -214,7 +236,7 @@ class DataChoice(Vertical):
             answered(True)
             return
         question = tr(
-            "{title} is not on this machine yet. Download {size}? y fetches it.",
+            "{title} is not on this machine yet. Download {size}?",
             title=CATALOGUE[name].title,
             size=format_bytes(size),
         )
@@ -246,6 +268,11 @@ def _fit(names: list[str], width: int) -> str:
             return tr("{row}and {names_count:,} more", row=row, names_count=len(names) - number)
         row += f"{name}  "
     return row
+
+
+def _recent_option(path: str, run: str) -> Text:
+    text = Text(safe_text(path, _PATH_CELLS), style="bold")
+    return text.append("  " + tr("as in {run}", run=safe_text(run, 40)), style="dim not bold")
 
 
 def _option(name: str, entry: CatalogueEntry) -> Text:
