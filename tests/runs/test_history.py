@@ -350,6 +350,12 @@ def test_status_of_work_keeps_its_phase() -> None:
     assert (history.phase, history.work.done, history.seconds_worked) == ("preparing", 5, 4.0)
 
 
+def test_a_cross_validation_that_has_ended_is_no_work_any_more() -> None:
+    begun = fold([*SESSION[:2], numbered(3, "preparing", 12.0, phase="cross-validation")])
+    assert begun.work.phase == "cross-validation"
+    assert fold([numbered(4, "cross_validated", 13.0, stage=0)], begun).work is None
+
+
 def test_the_cross_validation_of_a_solved_head_is_no_point_of_the_curve_after_it() -> None:
     solved = event("stage_started", stage=0, name="solve", kind="solve", epochs=1)
     head = fold([solved, epoch(1, 0.72)])

@@ -86,6 +86,8 @@ def probe_figure(probe: CrossValidated, metric: str) -> Markup:
     chosen = next((at for at, one in enumerate(tried) if one.value == probe.chosen), None)
     ends = [(scale.x(at), f"{tried[at - 1].value:g}") for at in sorted({1, len(tried)})]
     title = METRICS.get(metric, shown(metric))
+    if metric == "loss" and probe.solver == "ridge":  # not the loss of the results
+        title = tr("squared error")
     caption = tr(
         "{metric} by cross-validation over {count} regularizations",
         metric=title[:1].upper() + title[1:],

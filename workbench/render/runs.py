@@ -61,7 +61,10 @@ def describe_run(view: RunView, tags: bool = False) -> Text:
         phase = shown(summary.state.phase)
         if view.running and summary.device:
             phase = tr("{phase} on {device}", phase=phase, device=summary.device)
-        text.append(f"\n{phase}: {summary.state.detail}", style="dim")
+        detail = summary.state.detail
+        text.append(
+            "\n" + (detail if detail.startswith(phase) else f"{phase}: {detail}"), style="dim"
+        )
     return text
 
 

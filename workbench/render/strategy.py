@@ -1,7 +1,7 @@
 """A strategy as text: its plan, its cost here, its reference accuracy, its settings and tuning."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from workbench.experiment.fit_epochs import fit_beforehand, plan_time
 from workbench.experiment.lr_find import Suggestion, format_rate, learning_rate_at, smoothed_losses
 from workbench.experiment.presets import PRESETS, REFERENCE_ACCURACY
 from workbench.experiment.search_space import Trial
+from workbench.experiment.sections import SPLITS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.spec_keys import field_at
 from workbench.experiment.stage_titles import stage_title
@@ -25,7 +26,16 @@ from workbench.render.bases import LABEL, base_choices, describe_base
 from workbench.render.canvas import Series
 from workbench.render.plot import PlotOptions
 from workbench.runs.results import reference_images
-from workbench.text import cut_cells, format_bytes, format_seconds, pad_cells, plural, safe_text
+from workbench.text import (
+    cell_width,
+    cut_cells,
+    format_bytes,
+    format_seconds,
+    pad_cells,
+    plural,
+    safe_text,
+)
+from workbench.words import shown
 
 UNKNOWN_TIME = tr("not measured yet by the machine check")
 # Tables that people change most come first.
@@ -127,31 +137,41 @@ def describe_start(spec: ExperimentSpec, cost: Forecast | None) -> str:
             total=format_seconds(cost.total),
             device=cost.device,
         )
+    parts = " " + format_parts(cost.images) if cost else ""
     fitted = (
         "\n" + tr("For its deadline: {deadline}.", deadline=cost.deadline)
         if cost and cost.deadline
         else ""
     )
     return tr(
-        "Train {what}{title}: {stages}{duration}.{fitted}",
+        "Train {what}{title}: {stages}{duration}.{parts}{fitted}",
         what=what,
         title=title,
         stages=stages,
         duration=duration,
+        parts=parts,
         fitted=fitted,
     )
 
 
-STAGE = 30  # cells of its title
+def format_parts(images: Mapping[str, int]) -> str:
+    """Return how many images each part has: "train 450, validation none, test 150"."""
+    counts = (f"{shown(part)} {images[part]:,}" if images[part] else
+              tr("{part} none", part=shown(part)) for part in SPLITS)  # fmt: skip
+    return tr("Images: {parts}.", parts=", ".join(counts))
+
+
+STAGE = 46  # cells of the lines of a stage, with their label
 
 
 def _stage(cost: StageCost) -> Text:
     """Return two lines of 46 cells, the room in a terminal of 80."""
     stage = cost.stage
     text = Text(pad_cells(tr("stage") if stage.index == 0 else "", LABEL), style="dim")
-    title = safe_text(stage_title(stage.name, STAGE), STAGE)
-    text.append(f"{stage.index + 1} {title}", style="bold not dim")
     epochs = tr("at once") if stage.is_solved else plural(stage.epochs, "epoch")
+    room = STAGE - LABEL - len("1 , ") - cell_width(epochs)
+    title = safe_text(stage_title(stage.name, room), room)
+    text.append(f"{stage.index + 1} {title}", style="bold not dim")
     text.append(f", {epochs}\n{'':<{LABEL}}", style="not dim")
     text.append(
         tr(

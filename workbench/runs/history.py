@@ -324,6 +324,7 @@ def _apply(history: History, event: Event) -> None:
         case LayersChecked():
             history.layers[event.stage] = event
         case CrossValidated():
+            history.work = None
             history.cross_validated[event.stage] = event
         case StageFinished():
             history.progress = None
