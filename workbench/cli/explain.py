@@ -65,7 +65,7 @@ def activations(
 
     All channels are in the PNG; the terminal shows the 15 with the largest mean.
     """
-    request = {"image": str(image), "layer": layer}
+    request = {"image": str(_find_image(workspace, run, image)), "layer": layer}
     result = _run(workspace, run, "activations", out, request)
     if strongest := result["strongest"]:
         numbers = ", ".join(map(str, strongest))
@@ -131,6 +131,7 @@ def gradcam(
     Left the input image, right the heat map over it: dark red is little, bright yellow much. Each
     picture is scaled by itself, so colours compare parts of an image, not images.
     """
+    image = _find_image(workspace, run, image)
     request = {
         "image": str(image),
         "label": label,
@@ -138,7 +139,7 @@ def gradcam(
     }
     result = _run(workspace, run, "gradcam", out, request)
     _show([result["preview"]])
-    if true := label_in_run(workspace, run, _find_image(workspace, run, image)):
+    if true := label_in_run(workspace, run, image):
         echo(tr("labelled {label} among the images of the run", label=safe_text(true, 60)))
     _print_result(result)
 
@@ -244,8 +245,6 @@ def _run(
     from workbench.app import jobs
     from workbench.app.run_files import find_model
 
-    if "image" in request:
-        request["image"] = str(_find_image(workspace, run, Path(request["image"])))
     request = {
         "what": what,
         "model": str(find_model(workspace, run)),
